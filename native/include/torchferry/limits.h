@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+namespace torchferry {
+
+/// What reading one checkpoint may use before it is refused with ErrorCode::limit_exceeded. The message names the
+/// limit by the field's name. The defaults are far above what real checkpoints need.
+struct Limits {
+  /// Bytes of one pickle (data.pkl), after inflating.
+  std::uint64_t pickle_bytes = std::uint64_t{1} << 30;
+  /// Values (nodes) that a pickle may make.
+  std::uint64_t pickle_nodes = 50'000'000;
+  /// Entries of the pickle's memo table.
+  std::uint64_t memo_entries = 50'000'000;
+  /// Containers inside containers.
+  std::uint32_t depth = 1'000;
+  /// Bytes of one integer of arbitrary size.
+  std::uint32_t integer_bytes = 4'096;
+  /// Records in a container.
+  std::uint64_t records = 10'000'000;
+  /// Bytes of the container's directory.
+  std::uint64_t directory_bytes = std::uint64_t{1} << 30;
+  /// Tensors that the content may list, a tensor listed under two names counted twice.
+  std::uint64_t tensors = 10'000'000;
+  /// Bytes of all names (joined keys) together.
+  std::uint64_t name_bytes = std::uint64_t{1} << 30;
+  /// Dimensions of one tensor.
+  std::uint32_t dimensions = 64;
+  /// Bytes that inflating all deflated records may give.
+  std::uint64_t inflated_bytes = std::uint64_t{1} << 36;
+  /// Inflated bytes per stored byte of a deflated record (deflate itself cannot pass 1032).
+  std::uint32_t inflate_ratio = 1'100;
+};
+
+}  // namespace torchferry

@@ -1,0 +1,141 @@
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <torchferry/error.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "io/byte_source.h"
+
+namespace torchferry {
+namespace {
+
+std::string system_text(int error) { return std::generic_category().message(error); }
+
+Error io_error(const std::string& file, std::string message) {
+  return Error(ErrorCode::io, file, {}, std::nullopt, std::move(message));
+}
+
+std::string opening_failure(int error) {
+  switch (error) {
+    case ENOENT: return "there is no such file; check the path and the working directory";
+    case ENOTDIR: return "a part of the path before the last is not a directory; check the path";
+    case EACCES:
+    case EPERM:
+      return "the file may not be read (" + system_text(error) +
+             "); give this user read permission on it and search permission on the directories above it";
+    case ELOOP: return "the path has too many symbolic links, perhaps a loop; check where they point";
+    case EMFILE: return "this process has too many open files; close some checkpoints or raise `ulimit -n`";
+    case ENXIO: return "not a regular file; copy its content to one";
+    default: return "cannot be opened: " + system_text(error);
+  }
+}
+
+/// A file descriptor that is closed with its holder.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) noexcept : value_(value) {}
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  int get() const noexcept { return value_; }
+
+ private:
+  int value_;
+};
+
+/// Reading goes through `pread`, which has no position to share, so threads need no lock; only making the map does.
+class FileSource final : public ByteSource {
+ public:
+  FileSource(std::string name, Descriptor descriptor, std::uint64_t size)
+      : ByteSource(std::move(name), size), descriptor_(std::move(descriptor)) {}
+
+  void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
+    require_range(offset, out.size());
+    while (!out.empty()) {
+      const ssize_t got = ::pread(descriptor_.get(), out.data(), out.size(), static_cast<off_t>(offset));
+      if (got < 0) {
+        if (errno == EINTR) continue;
+        throw Error(ErrorCode::io, name(), {}, offset, "cannot be read: " + system_text(errno));
+      }
+      if (got == 0) throw has_become_shorter(offset);
+      offset += static_cast<std::uint64_t>(got);
+      out = out.subspan(static_cast<std::size_t>(got));
+    }
+  }
+
+  std::shared_ptr<const std::byte> map() const override {
+    if (size() == 0) return empty_map();
+    const std::lock_guard lock(mapping_mutex_);
+    if (auto mapping = mapping_.lock()) return mapping;
+    auto mapping = make_mapping();
+    mapping_ = mapping;
+    return mapping;
+  }
+
+  bool map_is_copy_on_write() const noexcept override { return true; }
+
+ private:
+  Error has_become_shorter(std::uint64_t offset) const {
+    return Error(ErrorCode::io, name(), {}, offset,
+                 "the file has become shorter since it was opened; open it again when its writer has finished");
+  }
+
+  /// Writable because tensors may be built on it; private, so that no write reaches the file; not reserved, so that
+  /// a file larger than the memory can be mapped.
+  std::shared_ptr<const std::byte> make_mapping() const {
+    struct stat now {};
+    if (::fstat(descriptor_.get(), &now) != 0) throw io_error(name(), "cannot be examined: " + system_text(errno));
+    if (static_cast<std::uint64_t>(now.st_size) < size()) {
+      throw has_become_shorter(static_cast<std::uint64_t>(now.st_size));
+    }
+    const auto length = static_cast<std::size_t>(size());
+    void* const start = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE,
+                               descriptor_.get(), 0);
+    if (start == MAP_FAILED) {
+      throw io_error(name(), "cannot be mapped into memory (" + system_text(errno) + "); read it without mmap");
+    }
+    return {static_cast<const std::byte*>(start),
+            [length](const std::byte* bytes) { ::munmap(const_cast<std::byte*>(bytes), length); }};
+  }
+
+  Descriptor descriptor_;
+  mutable std::mutex mapping_mutex_;
+  mutable std::weak_ptr<const std::byte> mapping_;
+};
+
+/// Not blocking, or a named pipe without a writer would hang here; regular files do not notice.
+Descriptor open_descriptor(const std::string& path) {
+  if (path.find('\0') != std::string::npos) {
+    throw Error(ErrorCode::invalid_argument, path.substr(0, path.find('\0')), {}, std::nullopt,
+                "the path contains a NUL character");
+  }
+  for (;;) {
+    const int value = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (value >= 0) return Descriptor(value);
+    if (errno != EINTR) throw io_error(path, opening_failure(errno));
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const ByteSource> open_file(const std::filesystem::path& path) {
+  std::string name = path.native();
+  Descriptor descriptor = open_descriptor(name);
+  struct stat status {};
+  if (::fstat(descriptor.get(), &status) != 0) throw io_error(name, "cannot be examined: " + system_text(errno));
+  if (S_ISDIR(status.st_mode)) throw io_error(name, "is a directory; name a checkpoint file inside it");
+  if (!S_ISREG(status.st_mode)) {
+    throw io_error(name, "not a regular file (a pipe, a socket or a device); copy its content to one");
+  }
+  return std::make_shared<FileSource>(std::move(name), std::move(descriptor),
+                                      static_cast<std::uint64_t>(status.st_size));
+}
+
+}  // namespace torchferry
