@@ -1,0 +1,97 @@
+#pragma once
+
+#include <torchferry/limits.h>
+#include <torchferry/tensor_table.h>
+#include <torchferry/value.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace torchferry {
+
+/// What a file is, decided from its content, never from its name.
+enum class Format : std::uint8_t { zip, legacy, tar, torchscript, safetensors, sharded, distributed };
+
+/// "zip", "legacy", "tar", "torchscript", "safetensors", "sharded", "distributed".
+std::string_view name(Format format) noexcept;
+
+struct OpenOptions {
+  Limits limits;
+  /// Like torch.load(weights_only=True): a global outside PyTorch's allow-list is Error(unsafe) naming it. Otherwise
+  /// unknown objects stay inert data. No code is run either way.
+  bool weights_only = false;
+  /// Checks the recorded CRC-32 of the pickle that describes the tensors (PyTorch never does). The sums of tensor
+  /// bytes are checked at load: LoadOptions::verify_checksums.
+  bool verify_checksums = false;
+};
+
+/// An opened checkpoint's index: what torch.load would read, without reading a byte of any tensor and without
+/// libtorch. A cheap handle: copies share one immutable index, safe to use from any thread. Storages that were loaded
+/// from it stay valid after the last handle is gone.
+class Checkpoint {
+ public:
+  /// Reads the index. Throws Error: io, corrupt, unsafe, unsupported, limit_exceeded.
+  static Checkpoint open(const std::filesystem::path& path, const OpenOptions& options = {});
+  /// Bytes in memory; `owner` keeps them alive and unchanged. Nothing is copied.
+  static Checkpoint open(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name,
+                         const OpenOptions& options = {});
+
+  Format format() const noexcept;
+  /// As given to `open`.
+  const std::string& name() const noexcept;
+  /// Bytes of the file.
+  std::uint64_t size() const noexcept;
+
+  const TensorTable& table() const noexcept;
+  /// Every tensor of the content in the order of a depth-first walk (a module's in state_dict order), named.
+  const std::vector<Entry>& entries() const noexcept;
+  /// The tensors below one place of the content, named relative to it. A path step is a dict key (the text of a
+  /// string, or an integer's digits) or a list index. Throws Error(invalid_argument) that tells what is there when
+  /// there is no such place.
+  const std::vector<Entry>& entries(std::span<const std::string> path) const;
+
+  /// The content as values. Built anew on each call. Throws Error(unsupported) for containers that contain themselves.
+  ValuePtr root() const;
+  ValuePtr value(std::span<const std::string> path) const;
+  /// The `_metadata` of the OrderedDict at `path` (nn.Module's versions), or null.
+  ValuePtr metadata(std::span<const std::string> path) const;
+  /// Names of the globals in the content that are neither PyTorch's nor plain data, sorted, each once.
+  const std::vector<std::string>& opaque_globals() const;
+
+  /// The elements of a tensor on the mapped file; nothing is read until they are touched. Lives as long as `keep`
+  /// does, which shares the mapping. Throws Error(unsupported) unless `is_plain_range`.
+  struct Bytes {
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> keep;
+  };
+  Bytes bytes(const TensorRow& row) const;
+
+  /// Elements [first, first + n) of a strided tensor in row-major order, little-endian, conj and neg resolved, written
+  /// to `out` (n × itemsize bytes). Packed quantized types: items of the storage. Reads from the file.
+  void read_elements(const TensorRow& row, std::uint64_t first, std::span<std::byte> out) const;
+
+  /// The whole storage as it is in memory (inflated, in host byte order) into `out` (`nbytes` bytes), by positioned
+  /// reads. With `verify`, a wrong recorded CRC-32 is Error(corrupt).
+  void read_storage(const StorageRow& row, std::span<std::byte> out, bool verify) const;
+  /// Part of a mappable storage, `offset` bytes from its start.
+  void read_storage_range(const StorageRow& row, std::uint64_t offset, std::span<std::byte> out) const;
+
+  /// The whole file in memory: a private mapping, writable without ever writing to the file, or the caller's memory.
+  std::shared_ptr<const std::byte> map() const;
+  /// Whether `map` is a mapping made here: false for the caller's own memory, which must not be written to.
+  bool is_private_mapping() const noexcept;
+
+  struct State;
+
+ private:
+  explicit Checkpoint(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace torchferry

@@ -1,0 +1,233 @@
+#include <torchferry/checkpoint.h>
+#include <torchferry/error.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/checked.h"
+#include "container/sniff.h"
+#include "table/content.h"
+#include "table/content_index.h"
+#include "table/torch_names.h"
+#include "table/values.h"
+
+namespace torchferry {
+
+using pickle::Kind;
+
+std::string_view name(Format format) noexcept {
+  switch (format) {
+    case Format::zip: return "zip";
+    case Format::legacy: return "legacy";
+    case Format::tar: return "tar";
+    case Format::torchscript: return "torchscript";
+    case Format::safetensors: return "safetensors";
+    case Format::sharded: return "sharded";
+    case Format::distributed: return "distributed";
+  }
+  return "unknown";
+}
+
+namespace {
+
+[[noreturn]] void refuse(const char* what) { throw Error(ErrorCode::unsupported, what); }
+
+void require_known_globals(const Tree& tree) {
+  for (NodeId node = 0; node < tree.size(); ++node) {
+    if (tree.kind(node) != Kind::global || is_weights_only_global(tree.qualified_name(node))) continue;
+    std::string name(tree.qualified_name(node));
+    if (name.starts_with("builtins.")) name.erase(0, 9);
+    throw Error(ErrorCode::unsafe, {}, {}, tree.offset(node),
+                "Unsupported global: GLOBAL " + name + " was not an allowed global by default. Open the file without "
+                "weights_only to keep unknown objects as inert data; no code is run either way.");
+  }
+}
+
+void read_index(Checkpoint::State& state) {
+  switch (sniff(*state.source)) {
+    case FileKind::zip: read_zip_index(state); break;
+    case FileKind::legacy:
+      refuse("a checkpoint in PyTorch's legacy format (0.2 to 1.5); save it again with torch.save of PyTorch 1.6 or newer");
+    case FileKind::tar: refuse("a checkpoint in the tar format of PyTorch 0.1; save it again with a newer PyTorch");
+    case FileKind::safetensors: refuse("a safetensors file");
+    case FileKind::flatbuffer: refuse("a TorchScript flatbuffer for mobile: it holds a program, not a checkpoint");
+    case FileKind::preview_archive: refuse("an archive of a PyTorch preview release, which PyTorch itself cannot read");
+    case FileKind::pickle: refuse("a pickle that torch.save did not write");
+    case FileKind::json: refuse("a JSON file");
+    case FileKind::unknown:
+      throw Error(ErrorCode::corrupt, "not a PyTorch checkpoint: the file starts with " + describe_start(*state.source));
+  }
+  if (state.options.weights_only) require_known_globals(*state.tree);
+}
+
+/// Runs `action`, filling in file and record of the errors that it throws.
+template <class Action>
+decltype(auto) placed(const Checkpoint::State& state, Action&& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    // Only the pickle's readers give an offset without a record.
+    throw error.in(state.source->name(), error.record().empty() && error.offset() ? state.pickle_record : std::string());
+  }
+}
+
+std::shared_ptr<const Checkpoint::State> opened(std::shared_ptr<const ByteSource> source, const OpenOptions& options,
+                                                bool private_mapping) {
+  auto state = std::make_shared<Checkpoint::State>();
+  state->source = std::move(source);
+  state->options = options;
+  state->private_mapping = private_mapping;
+  placed(*state, [&] { read_index(*state); });
+  return state;
+}
+
+}  // namespace
+
+Checkpoint Checkpoint::open(const std::filesystem::path& path, const OpenOptions& options) {
+  return Checkpoint(opened(open_file(path), options, true));
+}
+
+Checkpoint Checkpoint::open(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name,
+                            const OpenOptions& options) {
+  return Checkpoint(opened(memory_source(bytes, std::move(owner), std::move(name)), options, false));
+}
+
+Format Checkpoint::format() const noexcept { return state_->format; }
+const std::string& Checkpoint::name() const noexcept { return state_->source->name(); }
+std::uint64_t Checkpoint::size() const noexcept { return state_->source->size(); }
+const TensorTable& Checkpoint::table() const noexcept { return state_->table; }
+const std::vector<Entry>& Checkpoint::entries() const noexcept { return state_->entries; }
+std::shared_ptr<const std::byte> Checkpoint::map() const { return state_->source->map(); }
+bool Checkpoint::is_private_mapping() const noexcept { return state_->private_mapping; }
+
+namespace {
+
+/// The places one step below a node: what a path can name there.
+std::vector<NodePair> children(const Tree& tree, NodeId node) {
+  node = unwrap(tree, node);
+  if (is_mapping(tree, node)) return mapping_items(tree, node);
+  std::vector<NodePair> all;
+  if (tree.kind(node) != Kind::object) return all;
+  const auto module = module_parts(tree, node);
+  const std::vector<NodeId> mappings = attribute_mappings(tree, node);
+  for (const NodeId mapping : mappings) {
+    for (const NodePair& item : mapping_items(tree, mapping)) all.push_back(item);
+  }
+  if (!module) return all;
+  for (const std::optional<NodeId> mapping : {std::optional(module->parameters), module->buffers,
+                                              std::optional(module->modules)}) {
+    if (!mapping || !is_mapping(tree, *mapping)) continue;
+    const auto items = mapping_items(tree, *mapping);
+    all.insert(all.begin(), items.begin(), items.end());
+  }
+  return all;
+}
+
+std::string available(const Tree& tree, NodeId node) {
+  std::string text;
+  int shown = 0;
+  for (const auto& [key, value] : children(tree, node)) {
+    if (++shown > 12) return text + ", …";
+    text += (text.empty() ? "'" : ", '") + key_text(tree, key) + "'";
+  }
+  const Kind kind = tree.kind(node);
+  if (kind == Kind::list || kind == Kind::tuple) text = "indices 0 to " + std::to_string(tree.items(node).size()) + " (exclusive)";
+  return text.empty() ? "nothing" : text;
+}
+
+std::optional<NodeId> step_into(const Tree& tree, NodeId node, const std::string& step) {
+  const Kind kind = tree.kind(node);
+  if (kind == Kind::list || kind == Kind::tuple) {
+    std::size_t index = 0;
+    const auto [end, error] = std::from_chars(step.data(), step.data() + step.size(), index);
+    if (error != std::errc{} || end != step.data() + step.size() || index >= tree.items(node).size()) return std::nullopt;
+    return tree.items(node)[index];
+  }
+  std::optional<NodeId> by_text;
+  for (const auto& [key, value] : children(tree, node)) {
+    if (tree.kind(key) == Kind::string ? tree.text(key) == step : !by_text && key_text(tree, key) == step) {
+      if (tree.kind(key) == Kind::string) return value;
+      by_text = value;
+    }
+  }
+  return by_text;
+}
+
+NodeId node_at(const Tree& tree, std::span<const std::string> path) {
+  NodeId node = unwrap(tree, tree.root());
+  std::string walked;
+  for (const std::string& step : path) {
+    const auto next = step_into(tree, node, step);
+    if (!next) {
+      throw Error(ErrorCode::invalid_argument, "no '" + step + "' " +
+                                                   (walked.empty() ? "at the top of the content" : "in '" + walked + "'") +
+                                                   "; there is: " + available(tree, node));
+    }
+    node = unwrap(tree, *next);
+    walked += (walked.empty() ? "" : ".") + step;
+  }
+  return node;
+}
+
+}  // namespace
+
+const std::vector<Entry>& Checkpoint::entries(std::span<const std::string> path) const {
+  const State& state = *state_;
+  if (path.empty() || !state.tree) return state.entries;
+  const std::lock_guard lock(state.mutex);
+  std::vector<std::string> key(path.begin(), path.end());
+  if (const auto known = state.entries_by_path.find(key); known != state.entries_by_path.end()) return known->second;
+  return placed(state, [&]() -> const std::vector<Entry>& {
+    std::vector<Entry> entries;
+    Walk walk(
+        *state.tree,
+        [&state](NodeId node) -> std::optional<std::uint32_t> {
+          const std::uint32_t row = state.row_by_node[node];
+          return row == 0 || row == kNone ? std::nullopt : std::optional(row - 1);
+        },
+        state.names, state.options.limits);
+    walk.from(node_at(*state.tree, path), entries);
+    return state.entries_by_path.emplace(std::move(key), std::move(entries)).first->second;
+  });
+}
+
+ValuePtr Checkpoint::value(std::span<const std::string> path) const {
+  return placed(*state_, [&] {
+    return make_value(*state_->tree, node_at(*state_->tree, path), state_->row_by_node, state_->options.limits);
+  });
+}
+
+ValuePtr Checkpoint::root() const { return value({}); }
+
+ValuePtr Checkpoint::metadata(std::span<const std::string> path) const {
+  return placed(*state_, [&]() -> ValuePtr {
+    const Tree& tree = *state_->tree;
+    const NodeId node = node_at(tree, path);
+    if (tree.kind(node) != Kind::object || !is_mapping(tree, node)) return nullptr;
+    for (const NodeId attributes : attribute_mappings(tree, node)) {
+      if (const auto found = mapping_get(tree, attributes, "_metadata")) {
+        return make_value(tree, *found, state_->row_by_node, state_->options.limits);
+      }
+    }
+    return nullptr;
+  });
+}
+
+const std::vector<std::string>& Checkpoint::opaque_globals() const {
+  const State& state = *state_;
+  const std::lock_guard lock(state.mutex);
+  if (!state.opaque_globals) {
+    std::vector<std::string> names;
+    for (NodeId node = 0; state.tree && node < state.tree->size(); ++node) {
+      if (state.tree->kind(node) != Kind::global) continue;
+      const std::string_view name = state.tree->qualified_name(node);
+      if (!is_weights_only_global(name) && !is_plain_data_global(name)) names.emplace_back(name);
+    }
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    state.opaque_globals = std::move(names);
+  }
+  return *state.opaque_globals;
+}
+
+}  // namespace torchferry

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <torchferry/checkpoint.h>
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "container/zip_archive.h"
+#include "io/byte_source.h"
+#include "pickle/tree.h"
+#include "table/walk.h"
+
+namespace torchferry {
+
+/// Everything that an opened checkpoint knows. Built by the reader of its format, then immutable but for the lists
+/// that are made on demand, which a mutex guards.
+struct Checkpoint::State {
+  std::shared_ptr<const ByteSource> source;
+  OpenOptions options;
+  Format format = Format::zip;
+  bool private_mapping = true;
+
+  std::optional<ZipArchive> archive;  ///< for records that must be inflated
+  std::vector<std::byte> pickle;      ///< the tree points into it
+  std::string pickle_record;          ///< for messages: "data.pkl"
+  std::optional<pickle::Tree> tree;
+  std::vector<std::uint32_t> row_by_node;
+  TensorTable table;
+  std::vector<Entry> entries;
+
+  mutable std::mutex mutex;
+  mutable NameArena names;
+  mutable std::map<std::vector<std::string>, std::vector<Entry>> entries_by_path;
+  mutable std::optional<std::vector<std::string>> opaque_globals;
+  mutable std::uint32_t inflated_row = kNone;
+  mutable std::shared_ptr<const std::vector<std::byte>> inflated;
+};
+
+/// Reads the index of a zip archive that torch.save, torch.jit.save or C++ torch::save wrote.
+void read_zip_index(Checkpoint::State& state);
+
+}  // namespace torchferry

@@ -1,0 +1,173 @@
+#include <torchferry/checkpoint.h>
+#include <torchferry/error.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/checked.h"
+#include "container/crc32.h"
+#include "table/content_index.h"
+
+// Bytes of storages and elements of tensors, read from the file without libtorch.
+
+namespace torchferry {
+namespace {
+
+constexpr std::size_t kChunk = std::size_t{1} << 20;
+
+[[noreturn]] void misuse(const char* message) { throw Error(ErrorCode::invalid_argument, message); }
+
+void swap_units(std::span<std::byte> bytes, std::size_t width) {
+  for (std::size_t i = 0; i + width <= bytes.size(); i += width) {
+    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(i), bytes.begin() + static_cast<std::ptrdiff_t>(i + width));
+  }
+}
+
+std::string record_name(const Checkpoint::State& state, const StorageRow& row) {
+  return row.record == kNone || !state.archive ? std::string(row.key)
+                                               : std::string(state.archive->records()[row.record].name);
+}
+
+void require_crc(const Checkpoint::State& state, const StorageRow& row, std::span<const std::byte> bytes) {
+  if (row.crc32 == 0) return;
+  const std::uint32_t sum = crc32(0, bytes);
+  if (sum == row.crc32) return;
+  throw Error(ErrorCode::corrupt, state.source->name(), record_name(state, row), std::nullopt,
+              "the bytes do not match their recorded CRC-32: the file was damaged after it was written");
+}
+
+/// Applies the lazy conjugate and negative bits to one element.
+void resolve_bits(std::span<std::byte> element, const TensorRow& row) {
+  constexpr std::byte sign{0x80};
+  if (is_complex(row.dtype)) {
+    const std::size_t half = element.size() / 2;
+    if (row.neg) element[half - 1] ^= sign;
+    if (row.neg != row.conj) element[element.size() - 1] ^= sign;
+  } else if (row.neg && is_floating_point(row.dtype)) {
+    element[element.size() - 1] ^= sign;
+  } else if (row.neg) {
+    unsigned carry = 1;
+    for (std::byte& byte : element) {
+      carry += static_cast<unsigned>(~byte & std::byte{0xFF});
+      byte = static_cast<std::byte>(carry & 0xFFu);
+      carry >>= 8;
+    }
+  }
+}
+
+/// Copies elements [first, first + n) in row-major order out of a storage in memory.
+void gather(const TensorTable& table, const TensorRow& row, std::span<const std::byte> storage, std::uint64_t first,
+            std::span<std::byte> out) {
+  const auto sizes = table.sizes(row);
+  const auto strides = table.strides(row);
+  const std::size_t width = itemsize(row.dtype);
+  std::vector<std::uint64_t> index(row.dim, 0);
+  std::uint64_t rest = first;
+  std::uint64_t element = static_cast<std::uint64_t>(row.storage_offset);
+  for (std::size_t d = row.dim; d-- > 0;) {
+    index[d] = rest % static_cast<std::uint64_t>(sizes[d]);
+    rest /= static_cast<std::uint64_t>(sizes[d]);
+    element += index[d] * static_cast<std::uint64_t>(strides[d]);
+  }
+  for (std::size_t at = 0; at < out.size(); at += width) {
+    std::memcpy(out.data() + at, storage.data() + element * width, width);
+    for (std::size_t d = row.dim; d-- > 0;) {
+      element += static_cast<std::uint64_t>(strides[d]);
+      if (++index[d] < static_cast<std::uint64_t>(sizes[d])) break;
+      element -= static_cast<std::uint64_t>(strides[d]) * static_cast<std::uint64_t>(sizes[d]);
+      index[d] = 0;
+    }
+  }
+}
+
+/// A storage that cannot be used as it stands in the file, kept while one tensor after the other is read from it.
+std::shared_ptr<const std::vector<std::byte>> inflated_storage(const Checkpoint& checkpoint,
+                                                               const Checkpoint::State& state, std::uint32_t row) {
+  {
+    const std::lock_guard lock(state.mutex);
+    if (state.inflated_row == row) return state.inflated;
+  }
+  const StorageRow& storage = state.table.storages()[row];
+  auto bytes = std::make_shared<std::vector<std::byte>>(storage.nbytes);
+  checkpoint.read_storage(storage, *bytes, false);
+  const std::lock_guard lock(state.mutex);
+  state.inflated_row = row;
+  state.inflated = bytes;
+  return bytes;
+}
+
+}  // namespace
+
+Checkpoint::Bytes Checkpoint::bytes(const TensorRow& row) const {
+  if (!state_->table.is_plain_range(row)) {
+    throw Error(ErrorCode::unsupported, state_->source->name(), {}, std::nullopt,
+                "the tensor's elements are not one range of the file (not contiguous, compressed, or in another byte "
+                "order); read its elements instead");
+  }
+  const StorageRow& storage = state_->table.storages()[row.storage];
+  std::shared_ptr<const std::byte> map = state_->source->map();
+  const std::uint64_t skip =
+      static_cast<std::uint64_t>(row.storage_offset) / elements_per_item(row.dtype) * itemsize(row.dtype);
+  const std::uint64_t size = state_->table.nbytes(row);
+  const std::byte* const start = map.get() + storage.file_offset + (size == 0 ? 0 : skip);
+  return {{start, size}, std::move(map)};
+}
+
+void Checkpoint::read_elements(const TensorRow& row, std::uint64_t first, std::span<std::byte> out) const {
+  const TensorTable& table = state_->table;
+  const std::size_t width = itemsize(row.dtype);
+  if (row.storage == kNone) {
+    throw Error(ErrorCode::unsupported, state_->source->name(), {}, std::nullopt,
+                "a " + std::string(torchferry::name(row.layout)) + " or meta tensor has no elements of its own to read");
+  }
+  const std::uint64_t items = table.nbytes(row) / width;
+  if (out.size() % width != 0) misuse("the size of `out` is not a multiple of the element size");
+  if (!range_within(first, out.size() / width, items)) misuse("elements beyond the end of the tensor");
+  if (out.empty()) return;
+  const StorageRow& storage = table.storages()[row.storage];
+  if (table.is_plain_range(row)) {
+    const std::uint64_t skip = static_cast<std::uint64_t>(row.storage_offset) / elements_per_item(row.dtype) + first;
+    return state_->source->read_at(storage.file_offset + skip * width, out);
+  }
+  if (elements_per_item(row.dtype) != 1 && !table.is_contiguous(row)) {
+    throw Error(ErrorCode::unsupported, state_->source->name(), {}, std::nullopt,
+                "elements of a packed quantized tensor that is not contiguous");
+  }
+  if (storage.mappable()) {
+    const auto map = state_->source->map();
+    gather(table, row, {map.get() + storage.file_offset, storage.nbytes}, first, out);
+  } else {
+    gather(table, row, *inflated_storage(*this, *state_, row.storage), first, out);
+  }
+  if (!row.conj && !row.neg) return;
+  for (std::size_t at = 0; at < out.size(); at += width) resolve_bits(out.subspan(at, width), row);
+}
+
+void Checkpoint::read_storage(const StorageRow& row, std::span<std::byte> out, bool verify) const {
+  if (out.size() != row.nbytes) misuse("the size of `out` is not the storage's");
+  try {
+    if (row.deflated) {
+      state_->archive->read_into(row.record, out, verify);
+    } else {
+      for (std::size_t at = 0; at < out.size(); at += kChunk) {
+        state_->source->read_at(row.file_offset + at, out.subspan(at, std::min(kChunk, out.size() - at)));
+      }
+      if (verify) require_crc(*state_, row, out);
+    }
+  } catch (const Error& error) {
+    throw error.in(state_->source->name());
+  }
+  if (row.swap_width > 1) swap_units(out, row.swap_width);
+}
+
+void Checkpoint::read_storage_range(const StorageRow& row, std::uint64_t offset, std::span<std::byte> out) const {
+  if (!row.mappable()) misuse("parts of a compressed or byte-swapped storage cannot be read");
+  if (!range_within(offset, out.size(), row.nbytes)) misuse("bytes beyond the end of the storage");
+  try {
+    state_->source->read_at(row.file_offset + offset, out);
+  } catch (const Error& error) {
+    throw error.in(state_->source->name(), record_name(*state_, row));
+  }
+}
+
+}  // namespace torchferry

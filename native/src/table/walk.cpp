@@ -1,0 +1,180 @@
+#include "table/walk.h"
+
+#include <torchferry/error.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <string>
+#include <unordered_set>
+
+#include "table/torch_names.h"
+
+namespace torchferry {
+
+using pickle::Kind;
+
+std::string_view NameArena::add(std::string_view prefix, std::string_view name, bool dot) {
+  const std::size_t size = prefix.size() + (dot ? 1 : 0) + name.size();
+  if (size > left_) {
+    const std::size_t block = std::max<std::size_t>(size, 64 << 10);
+    blocks_.push_back(std::make_unique_for_overwrite<char[]>(block));
+    next_ = blocks_.back().get();
+    left_ = block;
+  }
+  char* const start = next_;
+  char* end = std::copy(prefix.begin(), prefix.end(), start);
+  if (dot) *end++ = '.';
+  std::copy(name.begin(), name.end(), end);
+  next_ += size;
+  left_ -= size;
+  bytes_ += size;
+  return {start, size};
+}
+
+namespace {
+
+/// Whether two names need a dot between them: below the root every name has one in front, an empty one too.
+std::string_view joined(NameArena& names, std::string_view prefix, std::string_view name, bool at_root) {
+  return at_root ? names.add({}, name, false) : names.add(prefix, name, true);
+}
+
+}  // namespace
+
+void Walk::from(NodeId node, std::vector<Entry>& entries) {
+  entries_ = &entries;
+  visit(node, {}, true);
+  entries_ = nullptr;
+}
+
+void Walk::emit(std::string_view key, std::uint32_t tensor) {
+  if (entries_->size() >= limits_.tensors) {
+    throw Error(ErrorCode::limit_exceeded,
+                "the content lists more tensors than the limit tensors = " + std::to_string(limits_.tensors));
+  }
+  if (names_.bytes() > limits_.name_bytes) {
+    throw Error(ErrorCode::limit_exceeded,
+                "the names of all tensors exceed the limit name_bytes = " + std::to_string(limits_.name_bytes));
+  }
+  entries_->push_back({key, tensor});
+}
+
+bool Walk::enter(NodeId node) {
+  if (++visits_ > limits_.pickle_nodes) {
+    throw Error(ErrorCode::limit_exceeded, "walking the content visits more values than the limit pickle_nodes = " +
+                                               std::to_string(limits_.pickle_nodes) +
+                                               " (containers that are listed many times over)");
+  }
+  if (on_path_[node] != 0) {
+    // A container that holds itself with no object in between has no finite list of names.
+    const auto start = std::find(path_.rbegin(), path_.rend(), node).base() - 1;
+    const bool by_object = std::any_of(start, path_.end(), [this](NodeId on) { return tree_.kind(on) == Kind::object; });
+    if (by_object) return false;
+    throw Error(ErrorCode::unsupported, {}, {}, tree_.offset(node), "a list or dict contains itself");
+  }
+  if (path_.size() >= limits_.depth) {
+    throw Error(ErrorCode::limit_exceeded, {}, {}, tree_.offset(node),
+                "containers are nested deeper than the limit depth = " + std::to_string(limits_.depth));
+  }
+  on_path_[node] = 1;
+  path_.push_back(node);
+  return true;
+}
+
+void Walk::leave(NodeId node) {
+  on_path_[node] = 0;
+  path_.pop_back();
+}
+
+void Walk::visit(NodeId node, std::string_view prefix, bool at_root) {
+  node = unwrap(tree_, node);
+  const Kind kind = tree_.kind(node);
+  if (kind != Kind::object && kind != Kind::dict && kind != Kind::list && kind != Kind::tuple && kind != Kind::set &&
+      kind != Kind::frozen_set) {
+    return;
+  }
+  if (kind == Kind::object) {
+    if (const auto tensor = tensor_row_(node)) return emit(prefix, *tensor);
+  }
+  if (!enter(node)) return;
+  if (is_mapping(tree_, node)) {
+    visit_mapping(node, prefix, at_root);
+  } else if (kind == Kind::object) {
+    visit_object(node, prefix, at_root);
+  } else {
+    visit_items(tree_.items(node), prefix, at_root);
+  }
+  leave(node);
+}
+
+void Walk::visit_named(NodeId key, NodeId value, std::string_view prefix, bool at_root) {
+  value = unwrap(tree_, value);
+  const Kind kind = tree_.kind(value);
+  if (kind < Kind::tuple || kind == Kind::global || kind == Kind::persistent) return;  // a leaf has no name to make
+  if (tree_.kind(key) == Kind::string) {
+    const std::string_view text = tree_.text(key);
+    visit(value, at_root ? text : joined(names_, prefix, text, at_root), false);
+  } else {
+    visit(value, joined(names_, prefix, key_text(tree_, key), at_root), false);
+  }
+}
+
+void Walk::visit_mapping(NodeId mapping, std::string_view prefix, bool at_root) {
+  for (const auto& [key, value] : mapping_items(tree_, mapping)) visit_named(key, value, prefix, at_root);
+}
+
+void Walk::visit_items(std::span<const NodeId> items, std::string_view prefix, bool at_root) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Kind kind = tree_.kind(unwrap(tree_, items[i]));
+    if (kind < Kind::tuple || kind == Kind::global || kind == Kind::persistent) continue;
+    char digits[24];
+    const auto end = std::to_chars(digits, digits + sizeof digits, i).ptr;
+    visit(items[i], joined(names_, prefix, {digits, static_cast<std::size_t>(end - digits)}, at_root), false);
+  }
+}
+
+void Walk::visit_object(NodeId object, std::string_view prefix, bool at_root) {
+  if (const auto module = module_parts(tree_, object)) return visit_module(*module, prefix, at_root);
+  const NodeId arguments = tree_.arguments(object);
+  const Kind kind = tree_.kind(arguments);
+  const bool from_type = rebuild_function(class_name(tree_, object)) == Rebuild::from_type;
+  if (kind == Kind::tuple && !from_type) visit_items(tree_.items(arguments), prefix, at_root);
+  if (kind == Kind::tuple && from_type && tree_.items(arguments).size() == 4) {
+    const NodeId state = tree_.items(arguments)[3];
+    if (is_mapping(tree_, state)) visit_mapping(state, prefix, at_root);
+    if (tree_.kind(state) == Kind::tuple) {
+      for (const NodeId part : tree_.items(state)) {
+        if (is_mapping(tree_, part)) visit_mapping(part, prefix, at_root);
+      }
+    }
+  }
+  visit_items(tree_.appended(object), prefix, at_root);
+  const auto assigned = tree_.assigned(object);
+  for (std::size_t i = 0; i + 1 < assigned.size(); i += 2) visit_named(assigned[i], assigned[i + 1], prefix, at_root);
+  const auto attributes = attribute_mappings(tree_, object);
+  for (const NodeId mapping : attributes) visit_mapping(mapping, prefix, at_root);
+  const auto state = tree_.state(object);
+  if (attributes.empty() && state) visit(*state, prefix, at_root);
+}
+
+void Walk::visit_module(const ModuleParts& module, std::string_view prefix, bool at_root) {
+  for (const auto& [key, value] : mapping_items(tree_, module.parameters)) visit_named(key, value, prefix, at_root);
+  if (module.buffers && is_mapping(tree_, *module.buffers)) {
+    std::unordered_set<std::string_view> left_out;
+    if (module.non_persistent) {
+      const Kind kind = tree_.kind(*module.non_persistent);
+      if (kind == Kind::set || kind == Kind::frozen_set || kind == Kind::list || kind == Kind::tuple) {
+        for (const NodeId name : tree_.items(*module.non_persistent)) {
+          if (tree_.kind(name) == Kind::string) left_out.insert(tree_.text(name));
+        }
+      }
+    }
+    for (const auto& [key, value] : mapping_items(tree_, *module.buffers)) {
+      if (tree_.kind(key) == Kind::string && left_out.contains(tree_.text(key))) continue;
+      visit_named(key, value, prefix, at_root);
+    }
+  }
+  for (const auto& [key, value] : mapping_items(tree_, module.modules)) visit_named(key, value, prefix, at_root);
+}
+
+}  // namespace torchferry

@@ -1,0 +1,148 @@
+#include <torchferry/error.h>
+
+#include <charconv>
+#include <cstring>
+
+#include "pickle/machine.h"
+#include "table/content_index.h"
+#include "table/rebuild.h"
+
+namespace torchferry {
+namespace {
+
+constexpr const char* kPickle = "data.pkl";
+constexpr int kOldestVersion = 1;
+constexpr int kNewestVersion = 10;
+
+/// A record "data/KEY" for each storage.
+class ZipStorages : public StorageDirectory {
+ public:
+  explicit ZipStorages(const ZipArchive& archive) : archive_(archive), key_start_(archive.root().size() + 6) {}
+
+  std::size_t slots() const override { return archive_.records().size(); }
+
+  std::optional<Payload> find(std::string_view key) const override {
+    const auto index = follows_last(key) ? std::optional(next_) : look_up(key);
+    if (!index) return std::nullopt;
+    next_ = *index + 1;
+    const Record& record = archive_.records()[*index];
+    return Payload{*index,      *index,       record.offset,   record.stored_bytes,
+                   record.size, record.crc32, record.deflated, record.name.substr(key_start_)};
+  }
+
+ private:
+  /// Writers store payloads in the order in which the pickle names them, so the next record is mostly the one.
+  bool follows_last(std::string_view key) const {
+    if (next_ >= archive_.records().size()) return false;
+    const std::string_view name = archive_.records()[next_].name;
+    return name.size() == key_start_ + key.size() && name.substr(key_start_) == key &&
+           name.substr(key_start_ - 5, 5) == "data/";
+  }
+
+  std::optional<std::uint32_t> look_up(std::string_view key) const {
+    constexpr std::string_view folder = "data/";
+    char short_name[64];
+    std::string long_name;
+    char* name = short_name;
+    const std::size_t size = folder.size() + key.size();
+    if (size > sizeof short_name) {
+      long_name.resize(size);
+      name = long_name.data();
+    }
+    std::memcpy(name, folder.data(), folder.size());
+    if (!key.empty()) std::memcpy(name + folder.size(), key.data(), key.size());
+    return archive_.find({name, size});
+  }
+
+  const ZipArchive& archive_;
+  const std::size_t key_start_;
+  mutable std::uint32_t next_ = 0;  // only the one thread that reads the index asks
+};
+
+std::string small_text(const ZipArchive& archive, std::uint32_t record) {
+  if (archive.records()[record].size > 64) {
+    throw Error(ErrorCode::corrupt, {}, std::string(archive.records()[record].name), std::nullopt,
+                "a record of " + std::to_string(archive.records()[record].size) + " bytes where a word is expected");
+  }
+  const std::vector<std::byte> bytes = archive.read(record, 64, "64 bytes", false);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+[[noreturn]] void unsupported(const char* message) { throw Error(ErrorCode::unsupported, message); }
+
+void require_version(const ZipArchive& archive) {
+  auto record = archive.find(".data/version");
+  if (!record) record = archive.find("version");
+  if (!record) {
+    throw Error(ErrorCode::corrupt, "the archive has no record 'version': it is not a PyTorch archive, or it was cut");
+  }
+  const std::string text = small_text(archive, *record);
+  int version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  if (error != std::errc{} || rest.find_first_not_of(" \r\n\t") != std::string_view::npos) {
+    throw Error(ErrorCode::corrupt, {}, "version", 0, "'" + text + "' is not a version");
+  }
+  if (version < kOldestVersion || version > kNewestVersion) {
+    throw Error(ErrorCode::unsupported, {}, "version", 0,
+                "archive version " + std::to_string(version) + "; versions 1 to 10 are known");
+  }
+}
+
+bool is_big_endian(const ZipArchive& archive) {
+  const auto record = archive.find("byteorder");
+  if (!record) return false;
+  const std::string text = small_text(archive, *record);
+  if (text == "little") return false;
+  if (text == "big") return true;
+  throw Error(ErrorCode::corrupt, {}, "byteorder", 0, "Unknown endianness type: " + text);
+}
+
+/// torch.load's dispatch by record names; what is no checkpoint is refused by its name.
+Format zip_format(const ZipArchive& archive) {
+  if (archive.find("constants.pkl")) {
+    if (!archive.find(kPickle)) unsupported("a TorchScript archive without data.pkl");
+    return Format::torchscript;
+  }
+  if (archive.find("model.json")) {
+    unsupported("a TorchScript archive of PyTorch 1.3 or older (model.json); save it again with a newer PyTorch");
+  }
+  if (archive.find(".data/extern_modules") || archive.find(".data/python_version")) {
+    unsupported("a torch.package archive: it holds Python code, not a checkpoint");
+  }
+  if (archive.find("archive_format") || archive.find("data/weights/")) {
+    unsupported("a torch.export archive (pt2): it holds a program, not a checkpoint");
+  }
+  if (!archive.find(kPickle)) {
+    throw Error(ErrorCode::corrupt, "a zip archive without '" + std::string(archive.root()) +
+                                        "/data.pkl': not a PyTorch checkpoint");
+  }
+  return Format::zip;
+}
+
+}  // namespace
+
+void read_zip_index(Checkpoint::State& state) {
+  state.archive = ZipArchive::open(state.source, state.options.limits);
+  const ZipArchive& archive = *state.archive;
+  state.format = zip_format(archive);
+  require_version(archive);
+  const bool big_endian = state.format == Format::zip && is_big_endian(archive);
+  const Limits& limits = state.options.limits;
+  state.pickle_record = kPickle;
+  state.pickle = archive.read(*archive.find(kPickle), limits.pickle_bytes, "pickle_bytes", state.options.verify_checksums);
+
+  state.tree = pickle::parse(state.pickle, limits).tree;
+  TableBuilder builder(limits);
+  builder.reserve(std::min<std::size_t>(archive.records().size(), 1 << 20));
+  state.entries.reserve(std::min<std::size_t>(archive.records().size(), 1 << 20));
+  const ZipStorages storages(archive);
+  Rebuilder rebuilder(*state.tree, builder, storages, big_endian);
+  Walk walk(
+      *state.tree, [&rebuilder](NodeId node) { return rebuilder.tensor(node); }, state.names, limits);
+  walk.from(state.tree->root(), state.entries);
+  state.row_by_node = std::move(rebuilder).take_rows_by_node();
+  state.table = std::move(builder).finish();
+}
+
+}  // namespace torchferry
