@@ -32,6 +32,14 @@ std::size_t sequence_length(const unsigned char* at, std::size_t left) noexcept 
 
 }  // namespace
 
+bool is_strict_utf8(std::string_view text) noexcept {
+  if (!is_utf8(text)) return false;
+  for (std::size_t at = text.find('\xED'); at != std::string_view::npos; at = text.find('\xED', at + 1)) {
+    if (static_cast<unsigned char>(text[at + 1]) >= 0xA0) return false;  // well formed, so a byte follows
+  }
+  return true;
+}
+
 bool is_ascii(std::string_view text) noexcept {
   const char* at = text.data();
   const std::size_t size = text.size();
@@ -41,8 +49,8 @@ bool is_ascii(std::string_view text) noexcept {
     for (std::size_t i = 0; i + 8 <= size; i += 8) seen |= load8(at + i);
     return (seen & kHighBits) == 0;
   }
-  unsigned char seen = 0;
-  for (std::size_t i = 0; i < size; ++i) seen = static_cast<unsigned char>(seen | static_cast<unsigned char>(at[i]));
+  unsigned seen = 0;
+  for (std::size_t i = 0; i < size; ++i) seen |= static_cast<unsigned char>(at[i]);
   return seen < 0x80;
 }
 

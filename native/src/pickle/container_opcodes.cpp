@@ -16,7 +16,8 @@ Cursor push_container(Machine& machine, Cursor at, Kind kind) {
 /// An opcode may only fill what Python would let it fill; above all not tensors and tuples (CVE-2026-24747).
 void require_target(Machine& machine, NodeId target, Kind kind) {
   const Kind actual = machine.tree().kind(target);
-  if (actual != kind && actual != Kind::object) machine.corrupt(machine.opcode_name() + " on a value that it cannot fill");
+  if (actual == kind || actual == Kind::object) return;
+  machine.corrupt(machine.opcode_name() + " on a value that it cannot fill");
 }
 
 void require_pairs(Machine& machine, std::size_t values) {

@@ -10,8 +10,8 @@
 
 namespace torchferry::pickle {
 
-/// A std::vector for plain data, made for the machine's inner loop: adding is a compare and a store, growing leaves
-/// new elements unset, and large arrays grow by realloc, which moves pages instead of copying them.
+/// A std::vector for plain data, made for the machine's inner loop: adding is a compare and a store, growing
+/// leaves new elements unset, and large arrays grow by realloc, which moves pages instead of copying them.
 template <typename T>
 class GrowingArray {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);

@@ -44,7 +44,8 @@ Parsed Machine::run() {
     const auto number = std::to_integer<std::uint8_t>(*at);
     if (number == opcode::kStop) break;
     // A quarter of all opcodes in a large checkpoint is this one; inlined here it costs half.
-    at = number == opcode::kLongBinput ? opcode::long_binput(*this, at + 1) : kOpcodes[number].run(*this, at + 1);
+    const OpcodeFunction function = kOpcodes[number].run;
+    at = number == opcode::kLongBinput ? opcode::long_binput(*this, at + 1) : function(*this, at + 1);
   }
   const NodeId root = top();
   return {std::move(tree_).finish(root), static_cast<std::size_t>(at + 1 - begin_)};
@@ -90,14 +91,16 @@ void Machine::ends_before(Cursor at, std::uint64_t size) const {
   if (cut_ != 0 && size - left(at) <= cut_) {
     tree_.passed_limit("pickle_bytes", static_cast<std::uint64_t>(end_ - begin_), "the pickle goes on");
   }
-  if (tree_.offset() == static_cast<std::uint64_t>(at - begin_)) corrupt("the pickle ends before STOP: truncated?");
+  const bool no_opcode = tree_.offset() == static_cast<std::uint64_t>(at - begin_);
+  if (no_opcode) corrupt("the pickle ends before STOP: truncated?");
   corrupt(opcode_name() + " wants " + std::to_string(size) + " more bytes, but " + std::to_string(left(at)) +
           " are left: truncated?");
 }
 
 void Machine::too_few_values(std::size_t count) const {
-  corrupt(opcode_name() + " wants " + std::to_string(count) +
-          (count == 1 ? " value" : " values") + " on the stack, but there are " + std::to_string(stack_.size() - frame_));
+  const std::size_t there = stack_.size() - frame_;
+  corrupt(opcode_name() + " wants " + std::to_string(count) + (count == 1 ? " value" : " values") +
+          " on the stack, but there are " + std::to_string(there));
 }
 
 void Machine::too_many_marks() const {

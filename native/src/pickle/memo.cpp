@@ -7,7 +7,7 @@ constexpr std::size_t kSlack = 1024;
 
 }  // namespace
 
-void Memo::put_out_of_order(std::uint32_t index, NodeId value) {
+void MemoTable::put_out_of_order(std::uint32_t index, NodeId value) {
   if (index >= count_ + kSlack && index >= dense_.size()) {
     if (sparse_.insert_or_assign(index, value).second) ++count_;
     return;
@@ -17,7 +17,7 @@ void Memo::put_out_of_order(std::uint32_t index, NodeId value) {
   dense_[index] = value;
 }
 
-NodeId Memo::get_sparse(std::uint32_t index) const noexcept {
+NodeId MemoTable::get_sparse(std::uint32_t index) const noexcept {
   const auto entry = sparse_.find(index);
   return entry == sparse_.end() ? kAbsent : entry->second;
 }

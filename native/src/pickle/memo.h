@@ -9,9 +9,9 @@
 
 namespace torchferry::pickle {
 
-/// A pickle's memo. Indices are any 32-bit number, but picklers count from 0: those near the count of entries live in
-/// an array, and a far one costs a single hash entry however far it is.
-class Memo {
+/// A pickle's memo. Indices are any 32-bit number, but picklers count from 0: those near the count of entries
+/// live in an array, and a far one costs a single hash entry however far it is.
+class MemoTable {
  public:
   static constexpr NodeId kAbsent = 0xFFFFFFFFu;
 

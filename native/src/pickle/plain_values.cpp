@@ -5,9 +5,8 @@ namespace {
 
 /// encode(text, 'latin1'): how protocols 0 to 2 write bytes that are not empty.
 std::optional<NodeId> encoded(TreeBuilder& tree, std::span<const NodeId> arguments) {
-  if (arguments.size() != 2 || tree.kind(arguments[0]) != Kind::string || tree.kind(arguments[1]) != Kind::string) {
-    return std::nullopt;
-  }
+  if (arguments.size() != 2 || tree.kind(arguments[0]) != Kind::string) return std::nullopt;
+  if (tree.kind(arguments[1]) != Kind::string) return std::nullopt;
   const std::string_view encoding = tree.text(arguments[1]);
   if (encoding != "latin1" && encoding != "latin-1") return std::nullopt;
   return tree.latin1_bytes(arguments[0]);
@@ -15,7 +14,9 @@ std::optional<NodeId> encoded(TreeBuilder& tree, std::span<const NodeId> argumen
 
 std::optional<NodeId> byte_array(TreeBuilder& tree, std::span<const NodeId> arguments) {
   if (arguments.empty()) return tree.empty(Kind::byte_array);
-  if (arguments.size() == 1 && tree.kind(arguments[0]) == Kind::bytes) return tree.byte_array_of(arguments[0]);
+  if (arguments.size() == 1 && tree.kind(arguments[0]) == Kind::bytes) {
+    return tree.byte_array_of(arguments[0]);
+  }
   if (const auto bytes = encoded(tree, arguments)) return tree.byte_array_of(*bytes);
   return std::nullopt;
 }

@@ -10,8 +10,12 @@ struct Moved {
 
 /// Of Python 2's `__builtin__`.
 constexpr Moved kBuiltins[] = {
-    {"basestring", {"builtins", "str"}}, {"intern", {"sys", "intern"}},       {"long", {"builtins", "int"}},
-    {"reduce", {"functools", "reduce"}}, {"unichr", {"builtins", "chr"}},     {"unicode", {"builtins", "str"}},
+    {"basestring", {"builtins", "str"}},
+    {"intern", {"sys", "intern"}},
+    {"long", {"builtins", "int"}},
+    {"reduce", {"functools", "reduce"}},
+    {"unichr", {"builtins", "chr"}},
+    {"unicode", {"builtins", "str"}},
     {"xrange", {"builtins", "range"}},
 };
 

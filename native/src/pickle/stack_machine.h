@@ -17,8 +17,8 @@ namespace torchferry::pickle {
 /// Where a machine reads next.
 using Cursor = const std::byte*;
 
-/// A pickle's stack machine without its opcodes: the bytes, the stack with its marks, the memo. The opcodes, which
-/// work on it, are functions of their own (opcodes.h).
+/// A pickle's stack machine without its opcodes: the bytes, the stack with its marks, the memo. The opcodes,
+/// which work on it, are functions of their own (opcodes.h).
 class Machine {
  public:
   Machine(std::span<const std::byte> bytes, const Limits& limits);
@@ -27,8 +27,8 @@ class Machine {
 
   TreeBuilder& tree() noexcept { return tree_; }
 
-  // Operands. Each moves `at` past what it read, and throws when the pickle ends before that. What a length promises
-  // is compared with the bytes left before anything is done with it.
+  // Operands. Each moves `at` past what it read, and throws when the pickle ends before that. What a length
+  // promises is compared with the bytes left before anything is done with it.
   std::uint8_t u8(Cursor& at) const { return std::to_integer<std::uint8_t>(*passed<1>(at)); }
   std::uint16_t u16(Cursor& at) const { return load_u16(passed<2>(at)); }
   std::uint32_t u32(Cursor& at) const { return load_u32(passed<4>(at)); }
@@ -53,7 +53,8 @@ class Machine {
   const Limits& limits() const noexcept { return limits_; }
 
   // The stack. What stands below the innermost mark cannot be popped.
-  /// Returns `at`: an opcode that ends with it needs no registers saved, which is a tenth of the time of parsing.
+  /// Returns `at`: an opcode that ends with it needs no registers saved, which is a tenth of the time of
+  /// parsing.
   Cursor push(NodeId value, Cursor at) {
     if (stack_.full()) [[unlikely]] return push_growing(value, at);
     stack_.push_back(value);
@@ -95,7 +96,7 @@ class Machine {
   void remember_next();
   NodeId recall(std::uint32_t index) const {
     const NodeId value = memo_.get(index);
-    if (value == Memo::kAbsent) not_in_memo(index);
+    if (value == MemoTable::kAbsent) not_in_memo(index);
     return value;
   }
 
@@ -127,7 +128,7 @@ class Machine {
   GrowingArray<NodeId> stack_;
   std::size_t frame_ = 0;    ///< index of the first value above the innermost mark
   GrowingArray<std::uint32_t> marks_;  ///< frame_ of each mark, the innermost last
-  Memo memo_;
+  MemoTable memo_;
   TreeBuilder tree_;
 };
 

@@ -69,12 +69,14 @@ Cursor long_binget(Machine& machine, Cursor at) {
 
 Cursor refused_text(Machine& machine, Cursor) {
   machine.unsupported("opcode " + machine.opcode_name() +
-                      " of pickle protocols 0 and 1; write the file again with protocol 2, torch.save's default");
+                      " of pickle protocols 0 and 1; write the file again with protocol 2, "
+                      "torch.save's default");
 }
 
 Cursor refused_extension(Machine& machine, Cursor) {
   machine.unsupported("opcode " + machine.opcode_name() +
-                      " needs Python's registry of extension codes; write the file again without copyreg.add_extension");
+                      " needs Python's registry of extension codes; write the file again without "
+                      "copyreg.add_extension");
 }
 
 Cursor refused_buffer(Machine& machine, Cursor) {

@@ -1,5 +1,6 @@
 #include "pickle/tree.h"
 
+#include "container/little_endian.h"
 #include "pickle/opcodes.h"
 
 namespace torchferry::pickle {
@@ -9,11 +10,12 @@ std::optional<std::string_view> Tree::python2_bytes(NodeId string) const noexcep
   if (node.kind != Kind::string || (node.flags & kPython2) == 0) return std::nullopt;
   if ((node.flags & kOwnedText) == 0) return text(string);
   // Transcoded: the opcode that made it, checked long ago, still stands in the pickle.
-  const auto* at = reinterpret_cast<const unsigned char*>(input_) + node.offset;
   const char* operand = input_ + node.offset + 1;
-  if (*at == opcode::kShortBinstring) return std::string_view(operand + 1, at[1]);
-  const std::uint32_t size = at[1] | std::uint32_t{at[2]} << 8 | std::uint32_t{at[3]} << 16 | std::uint32_t{at[4]} << 24;
-  return std::string_view(operand + 4, size);
+  const auto* length = reinterpret_cast<const std::byte*>(operand);
+  if (static_cast<std::uint8_t>(operand[-1]) == opcode::kShortBinstring) {
+    return std::string_view(operand + 1, std::to_integer<std::size_t>(*length));
+  }
+  return std::string_view(operand + 4, load_u32(length));
 }
 
 std::span<const NodeId> Tree::pairs(NodeId id) const noexcept {

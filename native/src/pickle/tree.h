@@ -16,14 +16,15 @@ namespace torchferry::pickle {
 /// Index of a value in its Tree.
 using NodeId = std::uint32_t;
 
-/// What a pickle's opcodes made, as inert data: an object is what it was called with, never the result of a call.
+/// What a pickle's opcodes made, as inert data: an object is what it was called with, never the result of a
+/// call.
 enum class Kind : std::uint8_t {
   none,
   boolean,
   integer,       ///< fits in 64 bits
   big_integer,   ///< little-endian two's complement bytes
   real,
-  string,        ///< UTF-8; a lone surrogate is its three-byte sequence, as Python's "surrogatepass" writes it
+  string,        ///< UTF-8; a lone surrogate is its three-byte sequence, as by Python's "surrogatepass"
   bytes,
   byte_array,
   tuple,
@@ -39,18 +40,18 @@ enum class Kind : std::uint8_t {
 /// How an object came to be.
 enum class Construction : std::uint8_t { reduce, new_object };
 
-/// The inert value tree of one pickle (several trees may come from one file). Nodes alias as Python's objects do: a
-/// memoised value is one node that is reachable on several paths, and containers may even contain themselves, so
-/// every walk needs a bound. String and byte views point into the tree or into the pickle's bytes, both of which
-/// live as long as the Tree. Immutable once built; safe to read from any thread.
+/// The inert value tree of one pickle (several trees may come from one file). Nodes alias as Python's objects
+/// do: a memoised value is one node that is reachable on several paths, and containers may even contain
+/// themselves, so every walk needs a bound. String and byte views point into the tree or into the pickle's
+/// bytes, both of which live as long as the Tree. Immutable once built; safe to read from any thread.
 class Tree {
  public:
   NodeId root() const noexcept { return root_; }
   std::size_t size() const noexcept { return nodes_.size(); }
 
   Kind kind(NodeId id) const noexcept { return nodes_[id].kind; }
-  /// Byte offset, in the pickle, of the opcode that made the value. None, True, False, the empty tuple and the integers
-  /// 0 to 255 are one node each however often they are written: theirs is the first.
+  /// Byte offset, in the pickle, of the opcode that made the value. None, True, False, the empty tuple and
+  /// the integers 0 to 255 are one node each however often they are written: theirs is the first.
   std::uint32_t offset(NodeId id) const noexcept { return nodes_[id].offset; }
 
   bool boolean(NodeId id) const noexcept { return nodes_[id].word != 0; }
@@ -58,8 +59,8 @@ class Tree {
   double real(NodeId id) const noexcept;
   /// Text of a string; payload of bytes, byte_array and big_integer; empty for every other kind.
   std::string_view text(NodeId id) const noexcept;
-  /// The bytes as written of a string that Python 2 wrote as `str`, which may have been meant as binary data; empty
-  /// optional for every other string.
+  /// The bytes as written of a string that Python 2 wrote as `str`, which may have been meant as binary data;
+  /// empty optional for every other string.
   std::optional<std::string_view> python2_bytes(NodeId string) const noexcept;
 
   /// Elements of a tuple, list, set or frozen_set; the id of a persistent; none for every other kind.
@@ -80,8 +81,8 @@ class Tree {
   NodeId arguments(NodeId object) const noexcept;
   /// The dict of keyword arguments that NEWOBJ_EX gave, when there were any.
   std::optional<NodeId> keywords(NodeId object) const noexcept;
-  /// What the last BUILD gave the object. Dicts given by several BUILDs are one dict here, with the pairs of all of
-  /// them in turn, as each updates the object's attributes.
+  /// What the last BUILD gave the object. Dicts given by several BUILDs are one dict here, with the pairs of
+  /// all of them in turn, as each updates the object's attributes.
   std::optional<NodeId> state(NodeId object) const noexcept;
   /// What APPEND(S) or ADDITEMS added to an object.
   std::span<const NodeId> appended(NodeId object) const noexcept;
@@ -107,14 +108,14 @@ class Tree {
     kNewObject = 2,    ///< object: by NEWOBJ or NEWOBJ_EX
   };
 
-  /// The word of a node is, by kind: the value of an integer, boolean or real; the Range of its text, or of its
-  /// elements in pool_; an index of names_ for a global; callable (low half) and arguments of an object.
+  /// The word of a node is, by kind: the value of an integer, boolean or real; the Range of its text, or of
+  /// its elements in pool_; an index of names_ for a global; callable (low half) and arguments of an object.
   struct Node {
     std::uint64_t word;
     std::uint32_t offset;
     Kind kind;
     std::uint8_t flags;    ///< Flag; for a global, which plain value it makes
-    std::uint16_t height;  ///< 0 for a leaf, else more than any element had when it was put in; see TreeBuilder
+    std::uint16_t height;  ///< 0 for a leaf, else over each element's when it was put in; see TreeBuilder
   };
 
   /// A global's "module.name" in owned_.
@@ -140,36 +141,42 @@ class Tree {
   static constexpr Range unpacked(std::uint64_t word) noexcept {
     return {static_cast<std::uint32_t>(word), static_cast<std::uint32_t>(word >> 32)};
   }
-  std::span<const NodeId> elements(Range range) const noexcept { return {pool_.data() + range.start, range.count}; }
+  std::span<const NodeId> elements(Range range) const noexcept {
+    return {pool_.data() + range.start, range.count};
+  }
   std::string_view owned(Range range) const noexcept { return {owned_.data() + range.start, range.count}; }
   const Extras* extras(NodeId object) const noexcept;
 
   NodeId root_ = 0;
   const char* input_ = nullptr;
   GrowingArray<Node> nodes_;
-  /// Elements of all containers. A tuple's stretch has its exact length; what can grow has std::bit_ceil(count) places.
+  /// Elements of all containers. A tuple's stretch has its exact length; what can grow has
+  /// std::bit_ceil(count) places.
   GrowingArray<NodeId> pool_;
   std::vector<Name> names_;
   std::vector<Extras> extras_;
   std::string owned_;
 };
 
-inline std::int64_t Tree::integer(NodeId id) const noexcept { return static_cast<std::int64_t>(nodes_[id].word); }
+inline std::int64_t Tree::integer(NodeId id) const noexcept {
+  return static_cast<std::int64_t>(nodes_[id].word);
+}
 
 inline double Tree::real(NodeId id) const noexcept { return std::bit_cast<double>(nodes_[id].word); }
 
 inline std::string_view Tree::text(NodeId id) const noexcept {
   const Node& node = nodes_[id];
-  if (node.kind < Kind::string && node.kind != Kind::big_integer) return {};
-  if (node.kind > Kind::byte_array) return {};
+  const bool is_text = node.kind >= Kind::string && node.kind <= Kind::byte_array;
+  if (!is_text && node.kind != Kind::big_integer) return {};
   const Range range = unpacked(node.word);
   return (node.flags & kOwnedText) != 0 ? owned(range) : std::string_view(input_ + range.start, range.count);
 }
 
 inline std::span<const NodeId> Tree::items(NodeId id) const noexcept {
   const Node& node = nodes_[id];
-  const bool has_items = (node.kind >= Kind::tuple && node.kind <= Kind::frozen_set) || node.kind == Kind::persistent;
-  return has_items ? elements(unpacked(node.word)) : std::span<const NodeId>();
+  const bool is_sequence = node.kind >= Kind::tuple && node.kind <= Kind::frozen_set;
+  if (!is_sequence && node.kind != Kind::persistent) return {};
+  return elements(unpacked(node.word));
 }
 
 inline NodeId Tree::callable(NodeId object) const noexcept {

@@ -8,9 +8,11 @@
 namespace torchferry::pickle {
 namespace {
 
-/// Nodes and references that room is made for at once. `input` may be far larger than the pickle at its start, so the
-/// guess from its size (torch.save writes about eight bytes a node) has an upper bound.
-std::size_t expected_nodes(std::size_t input_bytes) { return std::min<std::size_t>(input_bytes / 7 + 16, 1u << 18); }
+/// Nodes and references that room is made for at once. `input` may be far larger than the pickle at its
+/// start, so the guess from its size (torch.save writes about eight bytes a node) has an upper bound.
+std::size_t expected_nodes(std::size_t input_bytes) {
+  return std::min<std::size_t>(input_bytes / 7 + 16, 1u << 18);
+}
 
 PlainCall plain_call_named(std::string_view name) {
   if (name == "_codecs.encode") return PlainCall::encode;
@@ -37,7 +39,9 @@ TreeBuilder::TreeBuilder(std::string_view input, const Limits& limits)
   small_.fill(Tree::kAbsent);
 }
 
-void TreeBuilder::fail(ErrorCode code, const std::string& message) const { throw Error(code, {}, {}, offset(), message); }
+void TreeBuilder::fail(ErrorCode code, const std::string& message) const {
+  throw Error(code, {}, {}, offset(), message);
+}
 
 void TreeBuilder::passed_limit(const char* field, std::uint64_t limit, const std::string& what) const {
   fail(ErrorCode::limit_exceeded, what + ": over the limit " + field + " = " + std::to_string(limit) +
@@ -56,7 +60,10 @@ void TreeBuilder::pool_full() const {
   passed_limit("pickle_nodes", node_limit_, "the pickle's containers hold more than 2^32 - 1 references");
 }
 
-NodeId TreeBuilder::first_of(NodeId& known, Kind kind, std::uint64_t word) { return known = make(kind, word); }
+NodeId TreeBuilder::first_of(NodeId& known, Kind kind, std::uint64_t word) {
+  known = make(kind, word);
+  return known;
+}
 
 NodeId TreeBuilder::real(double value) { return make(Kind::real, std::bit_cast<std::uint64_t>(value)); }
 
@@ -91,7 +98,7 @@ NodeId TreeBuilder::set_of(Kind kind, NodeId list) {
 
 TreeBuilder::Range TreeBuilder::owned_since(std::size_t start) {
   if (tree_.owned_.size() > 0xFFFFFFFFu) {
-    passed_limit("pickle_bytes", limits_.pickle_bytes, "the pickle's texts are over 2^32 - 1 bytes when transcoded");
+    passed_limit("pickle_bytes", limits_.pickle_bytes, "texts of over 2^32 - 1 bytes when transcoded");
   }
   return {static_cast<std::uint32_t>(start), static_cast<std::uint32_t>(tree_.owned_.size() - start)};
 }
@@ -99,7 +106,7 @@ TreeBuilder::Range TreeBuilder::owned_since(std::size_t start) {
 NodeId TreeBuilder::global(GlobalName name) {
   name_bytes_ += name.module.size() + name.name.size();
   if (name_bytes_ > limits_.name_bytes) {
-    passed_limit("name_bytes", limits_.name_bytes, "the names of the pickle's classes and functions are too long");
+    passed_limit("name_bytes", limits_.name_bytes, "the names of classes and functions are too long");
   }
   const std::size_t start = tree_.owned_.size();
   std::string qualified;
@@ -112,15 +119,19 @@ NodeId TreeBuilder::global(GlobalName name) {
 
 NodeId TreeBuilder::object(Construction construction, NodeId callable, NodeId arguments) {
   const NodeId parts[] = {callable, arguments};
+  const bool is_new = construction == Construction::new_object;
   return make(Kind::object, Tree::packed({callable, arguments}),
-              static_cast<std::uint8_t>(construction == Construction::new_object ? Tree::kNewObject : 0), height_over(parts));
+              static_cast<std::uint8_t>(is_new ? Tree::kNewObject : 0), height_over(parts));
 }
 
 Tree::Extras& TreeBuilder::extras(NodeId object) {
   Tree::Node& node = tree_.nodes_[object];
   if ((node.flags & Tree::kHasExtras) == 0) {
     const Range parts = Tree::unpacked(node.word);
-    tree_.extras_.push_back({.callable = parts.start, .arguments = parts.count, .appended = {}, .assigned = {}});
+    Tree::Extras extras;
+    extras.callable = parts.start;
+    extras.arguments = parts.count;
+    tree_.extras_.push_back(extras);
     node.word = tree_.extras_.size() - 1;
     node.flags |= Tree::kHasExtras;
   }

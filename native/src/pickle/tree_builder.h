@@ -17,20 +17,20 @@
 
 namespace torchferry::pickle {
 
-/// What a global makes of its arguments, when that is one of Python's plain values: the way in which pickles of
-/// protocols 0 to 3 write bytes, bytearray, set and frozenset.
+/// What a global makes of its arguments, when that is one of Python's plain values: the way in which pickles
+/// of protocols 0 to 3 write bytes, bytearray, set and frozenset.
 enum class PlainCall : std::uint8_t { none, encode, bytes, byte_array, set, frozen_set };
 
 /// Makes and fills the nodes of one Tree, within the limits pickle_nodes, name_bytes and depth.
 ///
-/// Depth: each node keeps its height, one more than the greatest that its elements had when they were put in, and no
-/// height may pass `Limits::depth`. That is exact wherever containers are put into others after they were filled, as
-/// picklers do. It falls short where a container is filled after it was put into another, which only values that
-/// contain themselves need, so a walk over a Tree keeps count of its own depth all the same. Heights above 65535 are
-/// not told apart: a higher `Limits::depth` is no limit.
+/// Depth: each node keeps its height, one more than the greatest that its elements had when they were put in,
+/// and no height may pass `Limits::depth`. That is exact wherever containers are put into others after they
+/// were filled, as picklers do. It falls short where a container is filled after it was put into another,
+/// which only values that contain themselves need, so a walk over a Tree keeps count of its own depth all the
+/// same. Heights above 65535 are not told apart: a higher `Limits::depth` is no limit.
 ///
-/// Memory: every reference put into a container was on the stack, which cost the pickle a byte, except those copied
-/// from one container to another; these are counted against pickle_nodes.
+/// Memory: every reference put into a container was on the stack, which cost the pickle a byte, except those
+/// copied from one container to another; these are counted against pickle_nodes.
 class TreeBuilder {
  public:
   /// `input` must outlive the tree, which points into it. At most 2^32 - 1 bytes.
@@ -64,8 +64,8 @@ class TreeBuilder {
   NodeId text(Kind kind, std::string_view text) { return make(kind, Tree::packed(in_input(text))); }
   /// What BINSTRING wrote: UTF-8, else Latin-1.
   NodeId python2_string(std::string_view bytes);
-  /// The bytes whose values are the code points of `string`; empty when one does not fit. The same node for the same
-  /// string, so that a small pickle cannot ask for the work again and again.
+  /// The bytes whose values are the code points of `string`; empty when one does not fit. The same node for
+  /// the same string, so that a small pickle cannot ask for the work again and again.
   std::optional<NodeId> latin1_bytes(NodeId string);
   /// A byte_array with the payload of bytes.
   NodeId byte_array_of(NodeId bytes);

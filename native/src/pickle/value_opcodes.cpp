@@ -28,7 +28,8 @@ std::int64_t small_integer(std::string_view bytes) {
 Cursor push_long(Machine& machine, Cursor at, std::string_view bytes) {
   const std::uint32_t limit = machine.limits().integer_bytes;
   if (bytes.size() > limit) {
-    machine.tree().passed_limit("integer_bytes", limit, "an integer of " + std::to_string(bytes.size()) + " bytes");
+    const std::string what = "an integer of " + std::to_string(bytes.size()) + " bytes";
+    machine.tree().passed_limit("integer_bytes", limit, what);
   }
   bytes = bytes.substr(0, shortest(bytes));
   return machine.push(bytes.size() <= 8 ? machine.tree().integer(small_integer(bytes))

@@ -12,7 +12,8 @@ TEST(Error, SaysWhereAndWhatAsFarAsItIsKnown) {
   EXPECT_STREQ(Error(ErrorCode::corrupt, "bad").what(), "bad");
   EXPECT_STREQ(Error(ErrorCode::corrupt, "a.pt", "", {}, "bad").what(), "a.pt: bad");
   EXPECT_STREQ(Error(ErrorCode::corrupt, "a.pt", "data.pkl", {}, "bad").what(), "a.pt: record data.pkl: bad");
-  EXPECT_STREQ(Error(ErrorCode::corrupt, "a.pt", "data.pkl", 7, "bad").what(), "a.pt: record data.pkl, byte 7: bad");
+  EXPECT_STREQ(Error(ErrorCode::corrupt, "a.pt", "data.pkl", 7, "bad").what(),
+               "a.pt: record data.pkl, byte 7: bad");
   EXPECT_STREQ(Error(ErrorCode::corrupt, "a.pt", "", 7, "bad").what(), "a.pt: byte 7: bad");
   EXPECT_STREQ(Error(ErrorCode::corrupt, "", "data.pkl", 7, "bad").what(), "record data.pkl, byte 7: bad");
   EXPECT_STREQ(Error(ErrorCode::corrupt, "", "", 7, "bad").what(), "byte 7: bad");

@@ -39,19 +39,22 @@ TEST(Utf8, NothingElseOfTwoBytesIs) {
   EXPECT_EQ(good, 128 * 128 + 30 * 64);
 }
 
-// Three bytes that start with a three-byte lead: the 61440 code points from U+0800 to U+FFFF, with the surrogates.
+// Three bytes that start with a three-byte lead: the 61440 code points from U+0800 to U+FFFF, with the
+// surrogates.
 TEST(Utf8, NothingElseOfThreeBytesIs) {
   int good = 0;
   for (int first = 0xE0; first < 0xF0; ++first) {
     for (int rest = 0; rest < 0x10000; ++rest) {
-      good += is_utf8(std::string{static_cast<char>(first), static_cast<char>(rest >> 8), static_cast<char>(rest)});
+      good += is_utf8(std::string{static_cast<char>(first), static_cast<char>(rest >> 8),
+                                  static_cast<char>(rest)});
     }
   }
   EXPECT_EQ(good, 0x10000 - 0x800);
 }
 
 TEST(Utf8, OverlongAndTooLargeFormsAreNot) {
-  for (const char* text : {"\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
+  for (const char* text : {"\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
+                           "\xF5\x80\x80\x80",
                            "\xFF", "\xFE", "\x80", "\xBF", "\xF8\x88\x80\x80\x80"}) {
     EXPECT_EQ(utf8_prefix(text), 0u) << text;
   }
@@ -61,6 +64,15 @@ TEST(Utf8, SurrogatesPass) {
   EXPECT_TRUE(is_utf8("\xED\xA0\x80"));
   EXPECT_TRUE(is_utf8("\xED\xBF\xBF"));
   EXPECT_TRUE(is_utf8("\xED\xA0\xBD\xED\xB4\xA5"));
+}
+
+TEST(Utf8, SurrogatesDoNotPassWhereUtf8IsStrict) {
+  for (std::uint32_t point = 0; point < 0x110000; ++point) {
+    const bool surrogate = point >= 0xD800 && point < 0xE000;
+    ASSERT_EQ(is_strict_utf8("a" + utf8_of(point) + "z"), !surrogate) << std::hex << point;
+  }
+  EXPECT_FALSE(is_strict_utf8("\xED\x9F\xBF\xED\xA0\x80"));
+  EXPECT_FALSE(is_strict_utf8("\xED"));
 }
 
 TEST(Utf8, ThePrefixEndsWhereTheFirstBadSequenceBegins) {

@@ -72,22 +72,27 @@ TEST(ContainerOpcodes, OnlyListsAndObjectsAreAppendedTo) {
   for (const char* target : {"7d", "29", "8f", "4e", "4b01", "8c 00", "43 00", "63 'm' 0a 'n' 0a", "28 91"}) {
     const std::string start = wire(target);
     expect_corrupt(start + wire("4e 61 2e"), start.size() + 1, std::string("APPEND (0x61) ") + kCannotFill);
-    expect_corrupt(start + wire("28 4e 65 2e"), start.size() + 2, std::string("APPENDS (0x65) ") + kCannotFill);
+    expect_corrupt(start + wire("28 4e 65 2e"), start.size() + 2,
+                   std::string("APPENDS (0x65) ") + kCannotFill);
   }
 }
 
 TEST(ContainerOpcodes, OnlyDictsAndObjectsAreAssignedTo) {
-  for (const char* target : {"5d", "29", "4b01 85", "8f", "4e", "47 0000000000000000", "4e 51", "96 0000000000000000"}) {
+  for (const char* target : {"5d", "29", "4b01 85", "8f", "4e", "47 0000000000000000", "4e 51",
+                             "96 0000000000000000"}) {
     const std::string start = wire(target);
-    expect_corrupt(start + wire("4e 4e 73 2e"), start.size() + 2, std::string("SETITEM (0x73) ") + kCannotFill);
-    expect_corrupt(start + wire("28 4e 4e 75 2e"), start.size() + 3, std::string("SETITEMS (0x75) ") + kCannotFill);
+    expect_corrupt(start + wire("4e 4e 73 2e"), start.size() + 2,
+                   std::string("SETITEM (0x73) ") + kCannotFill);
+    expect_corrupt(start + wire("28 4e 4e 75 2e"), start.size() + 3,
+                   std::string("SETITEMS (0x75) ") + kCannotFill);
   }
 }
 
 TEST(ContainerOpcodes, OnlySetsAndObjectsAreAddedTo) {
   for (const char* target : {"5d", "7d", "29", "4e", "28 91"}) {
     const std::string start = wire(target);
-    expect_corrupt(start + wire("28 4e 90 2e"), start.size() + 2, std::string("ADDITEMS (0x90) ") + kCannotFill);
+    expect_corrupt(start + wire("28 4e 90 2e"), start.size() + 2,
+                   std::string("ADDITEMS (0x90) ") + kCannotFill);
   }
 }
 
@@ -102,7 +107,9 @@ TEST(ContainerOpcodes, FillingNeedsAMarkAndAValueBelowIt) {
     expect_corrupt(wire("28 4e 4e") + wire(fill), 3, "has no value below its MARK");
     expect_corrupt(wire("5d 28 28") + wire(fill), 3, "has no value below its MARK");
   }
-  for (const char* collect : {"74", "6c", "64", "91"}) expect_corrupt(wire("4e") + wire(collect), 1, "without a MARK");
+  for (const char* collect : {"74", "6c", "64", "91"}) {
+    expect_corrupt(wire("4e") + wire(collect), 1, "without a MARK");
+  }
 }
 
 TEST(ContainerOpcodes, ValuesBelowTheMarkAreOutOfReach) {

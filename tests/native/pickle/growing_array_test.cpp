@@ -25,7 +25,8 @@ TEST(GrowingArray, ExtendsShrinksAndReserves) {
   first[0] = 1;
   array.push_back(9);
   EXPECT_TRUE(array.full());
-  EXPECT_EQ(array.extend(100), array.data() + 4);
+  const int* more = array.extend(100);
+  EXPECT_EQ(more, array.data() + 4);
   EXPECT_EQ(array.size(), 104u);
   array.shrink_to(1);
   EXPECT_EQ(array.size(), 1u);

@@ -35,7 +35,8 @@ TEST(PickleLimits, AFileThatEndsTooSoonIsCorruptWhateverTheLimit) {
   limits.pickle_bytes = 5;
   expect_refused(wire("80 02 42 ffffff7f 00"), kLimit, 2, "pickle_bytes = 5", limits);
   limits.pickle_bytes = 12;
-  expect_refused(wire("80 02 42 ffffff7f 00 00 00 00 00 00 00 00"), ErrorCode::corrupt, 2, "truncated", limits);
+  expect_refused(wire("80 02 42 ffffff7f 00 00 00 00 00 00 00 00"), ErrorCode::corrupt, 2, "truncated",
+                 limits);
 }
 
 TEST(PickleLimits, Nodes) {
@@ -93,7 +94,7 @@ TEST(PickleLimits, DepthOfFinishedContainers) {
   EXPECT_NO_THROW(parse_text(wire("5d 5d 5d 61 61 2e"), limits));
   expect_refused(wire("5d 5d 5d 5d 61 61 61 2e"), kLimit, 6, "depth = 3", limits);
   expect_refused(wire("7d 4e 7d 4e 7d 4e 7d 73 73 73 2e"), kLimit, 9, "depth = 3", limits);
-  expect_refused(wire("63 'm' 0a 'C' 0a 29 52 4e 85 85 85 62 2e"), kLimit, 12, "depth = 3", limits);
+  expect_refused(wire("63 'm' 0a 'C' 0a 29 52 4e 85 85 85 62 2e"), kLimit, 11, "depth = 3", limits);
   expect_refused(wire("4e 85 85 85 51 2e"), kLimit, 4, "depth = 3", limits);
 }
 
@@ -103,7 +104,8 @@ TEST(PickleLimits, AHundredThousandDeepIsRefusedBeforeAnythingWalksIt) {
   expect_refused(repeated("]", deep) + repeated("a", deep) + ".", kLimit, deep + 999, "depth = 1000");
   expect_refused("N" + repeated("\x85", deep) + ".", kLimit, 1001, "depth = 1000");
   expect_refused("N" + repeated("Q", deep) + ".", kLimit, 1001, "depth = 1000");
-  expect_refused(repeated("cm\nC\n", 1) + repeated(")R", deep) + ".", kLimit, 5 + 2 * 1000 + 1, "depth = 1000");
+  expect_refused(wire("63 'm' 0a 'C' 0a") + repeated(")R", deep) + ".", kLimit, 5 + 2 * 1000 + 1,
+                 "depth = 1000");
 }
 
 TEST(PickleLimits, AHighDepthIsNoLimit) {
@@ -117,10 +119,9 @@ TEST(PickleLimits, AHighDepthIsNoLimit) {
 TEST(PickleLimits, CopiesOfStateAreCounted) {
   Limits limits;
   limits.pickle_nodes = 2000;
-  std::string bytes = "}(" + repeated("NN", 100) + "uq" + std::string(1, '\0') + "0";
-  bytes += "cm\nC\n)R";
+  std::string bytes = wire("7d 28") + repeated("NN", 100) + wire("75 71 00 30 63 'm' 0a 'C' 0a 29 52");
   const std::size_t start = bytes.size();
-  bytes += repeated(std::string("h\0b", 3), 1000) + ".";
+  bytes += repeated(wire("68 00 62"), 1000) + ".";
   // The second BUILD copies both dicts, 400 references, and each after it 200 more.
   expect_refused(bytes, kLimit, start + 3 * 10 + 2, "pickle_nodes = 2000", limits);
 }
@@ -128,9 +129,10 @@ TEST(PickleLimits, CopiesOfStateAreCounted) {
 TEST(PickleLimits, CopiesOfSetsAreCounted) {
   Limits limits;
   limits.pickle_nodes = 2000;
-  std::string bytes = "](" + repeated("N", 500) + "e\x85q" + std::string(1, '\0') + "0cbuiltins\nset\nq\x01" + "0";
+  std::string bytes = wire("5d 28") + repeated("N", 500) + wire("65 85 71 00 30");
+  bytes += wire("63 'builtins' 0a 'set' 0a 71 01 30");
   const std::size_t start = bytes.size();
-  bytes += repeated(std::string("h\1h\0R(N\x90", 8) + "0", 100) + "N.";
+  bytes += repeated(wire("68 01 68 00 52 28 4e 90 30"), 100) + "N.";
   // Each round makes a set of the same list and adds to it.
   expect_refused(bytes, kLimit, start + 4 * 9 + 7, "pickle_nodes = 2000", limits);
 }

@@ -2,8 +2,8 @@
 
     python make_python_values.py > python_values.h
 
-Written with Python 3.11, numpy 2.4 and PyTorch 2.13. The pickler is the one in C, which torch.save uses too. It ends a
-list of 1001 with a batch of one, where Python's own pickler ends it with APPEND, so that this list has both.
+Written with Python 3.11, numpy 2.4 and PyTorch 2.13. The pickler is the one in C, which torch.save uses too. It
+ends a list of 1001 with a batch of one, where Python's own pickler ends it with APPEND: that list has both forms.
 """
 import argparse
 import collections

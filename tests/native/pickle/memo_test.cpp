@@ -8,14 +8,14 @@ namespace torchferry::pickle::testing {
 namespace {
 
 TEST(Memo, IsEmptyAtFirst) {
-  const Memo memo;
+  const MemoTable memo;
   EXPECT_EQ(memo.count(), 0u);
-  EXPECT_EQ(memo.get(0), Memo::kAbsent);
-  EXPECT_EQ(memo.get(0xFFFFFFFFu), Memo::kAbsent);
+  EXPECT_EQ(memo.get(0), MemoTable::kAbsent);
+  EXPECT_EQ(memo.get(0xFFFFFFFFu), MemoTable::kAbsent);
 }
 
 TEST(Memo, KeepsNearAndFarIndices) {
-  Memo memo;
+  MemoTable memo;
   memo.put(0xFFFFFFFFu, 1);
   memo.put(0, 2);
   memo.put(5, 3);
@@ -25,12 +25,12 @@ TEST(Memo, KeepsNearAndFarIndices) {
   EXPECT_EQ(memo.get(0), 2u);
   EXPECT_EQ(memo.get(5), 3u);
   EXPECT_EQ(memo.get(1'000'000), 4u);
-  EXPECT_EQ(memo.get(4), Memo::kAbsent);
+  EXPECT_EQ(memo.get(4), MemoTable::kAbsent);
 }
 
 // What lay far ahead comes near as the memo fills up, and moves.
 TEST(Memo, CountsAnEntryOnceHoweverItIsKept) {
-  Memo memo;
+  MemoTable memo;
   memo.put(2000, 7);
   for (std::uint32_t i = 0; i < 4000; ++i) memo.put(i, i);
   EXPECT_EQ(memo.count(), 4000u);
@@ -41,7 +41,7 @@ TEST(Memo, CountsAnEntryOnceHoweverItIsKept) {
 }
 
 TEST(Memo, BehavesAsAMapForAnyIndices) {
-  Memo memo;
+  MemoTable memo;
   std::map<std::uint32_t, NodeId> map;
   std::uint64_t random = 3;
   for (NodeId value = 0; value < 20'000; ++value) {
@@ -53,7 +53,7 @@ TEST(Memo, BehavesAsAMapForAnyIndices) {
   EXPECT_EQ(memo.count(), map.size());
   for (std::uint32_t index = 0; index < 30'000; ++index) {
     const auto entry = map.find(index);
-    ASSERT_EQ(memo.get(index), entry == map.end() ? Memo::kAbsent : entry->second) << index;
+    ASSERT_EQ(memo.get(index), entry == map.end() ? MemoTable::kAbsent : entry->second) << index;
   }
 }
 

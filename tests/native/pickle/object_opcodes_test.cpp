@@ -66,7 +66,8 @@ TEST(ObjectOpcodes, ObjectsTakeItemsPairsAndState) {
   EXPECT_EQ(read(kObject + "4b01 61 28 4b02 4b03 65 28 4b04 90 2e"), "m.C().append(1, 2, 3, 4)");
   EXPECT_EQ(read(kObject + "4b01 4e 73 28 4b02 4e 75 2e"), "m.C().assign(1: None, 2: None)");
   EXPECT_EQ(read(kObject + "4b01 62 2e"), "m.C().state(1)");
-  EXPECT_EQ(read(kClass + "29 81 4b01 61 4b02 4e 73 29 62 2e"), "new m.C().append(1).assign(2: None).state(())");
+  EXPECT_EQ(read(kClass + "29 81 4b01 61 4b02 4e 73 29 62 2e"),
+            "new m.C().append(1).assign(2: None).state(())");
 }
 
 TEST(ObjectOpcodes, TheLastStateWins) {
@@ -80,7 +81,8 @@ TEST(ObjectOpcodes, StateDictsUpdateEachOther) {
   const std::string two = "7d 4b02 89 73 71 01 ";
   EXPECT_EQ(read(kObject + one + "62" + two + "62 2e"), "m.C().state({1: True, 2: False})");
   EXPECT_EQ(read(kObject + one + "62" + two + "62 68 00 62 2e"), "m.C().state({1: True, 2: False, 1: True})");
-  EXPECT_EQ(read(kObject + one + "62" + two + "62 68 00 86 2e"), "(m.C().state({1: True, 2: False}), {1: True})");
+  EXPECT_EQ(read(kObject + one + "62" + two + "62 68 00 86 2e"),
+            "(m.C().state({1: True, 2: False}), {1: True})");
   EXPECT_EQ(read(kObject + one + "62" + two + "62 4e 62 68 01 62 2e"), "m.C().state({2: False})");
 }
 
@@ -144,12 +146,15 @@ TEST(PlainValues, Sets) {
 TEST(PlainValues, ASetAndItsListGrowApart) {
   const std::string list = "5d 71 00 28 4b01 4b02 4b03 65 ";
   const std::string set = builtin("set") + "68 00 85 52 71 01 ";
-  EXPECT_EQ(read(list + set + "28 4b09 90 30 30 68 00 4b08 61 68 01 86 2e"), "([1, 2, 3, 8], set(1, 2, 3, 9))");
-  EXPECT_EQ(read(list + set + "30 4b08 61 30 68 01 28 4b09 90 68 00 86 2e"), "(set(1, 2, 3, 9), [1, 2, 3, 8])");
+  EXPECT_EQ(read(list + set + "28 4b09 90 30 30 68 00 4b08 61 68 01 86 2e"),
+            "([1, 2, 3, 8], set(1, 2, 3, 9))");
+  EXPECT_EQ(read(list + set + "30 4b08 61 30 68 01 28 4b09 90 68 00 86 2e"),
+            "(set(1, 2, 3, 9), [1, 2, 3, 8])");
 }
 
 TEST(PlainValues, OtherArgumentsLeaveTheCallAsItWas) {
-  EXPECT_EQ(read(kEncode + "8c 03 e282ac 8c 06 'latin1' 86 52 2e"), R"(_codecs.encode('\xe2\x82\xac', 'latin1'))");
+  EXPECT_EQ(read(kEncode + "8c 03 e282ac 8c 06 'latin1' 86 52 2e"),
+            R"(_codecs.encode('\xe2\x82\xac', 'latin1'))");
   EXPECT_EQ(read(kEncode + "8c 01 'a' 8c 04 'zlib' 86 52 2e"), "_codecs.encode('a', 'zlib')");
   EXPECT_EQ(read(kEncode + "8c 01 'a' 85 52 2e"), "_codecs.encode('a')");
   EXPECT_EQ(read(kEncode + "43 01 'a' 8c 06 'latin1' 86 52 2e"), "_codecs.encode(b'a', 'latin1')");

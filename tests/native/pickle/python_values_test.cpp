@@ -8,8 +8,8 @@
 #include "pickle/tree_text.h"
 #include "pickle/wire.h"
 
-// The pickles stand in python_values.h, which make_python_values.py writes from real values. What they must read as
-// was written by hand here.
+// The pickles stand in python_values.h, which make_python_values.py writes from real values. What they must
+// read as was written by hand here.
 
 namespace torchferry::pickle::testing {
 namespace {
@@ -68,11 +68,12 @@ const std::map<std::string, std::string>& expected() {
       {"numpy_scalar", std::string("numpy._core.multiarray.scalar(") + kFloat32 + R"(, b'\x00\x00\xc0?'))"},
       {"numpy_array", ndarray(std::string("(1, (1, 2), ") + kInt16 + R"(, False, b'\x01\x00\x02\x00'))")},
       {"numpy_objects",
-       ndarray("(1, (2,), numpy.dtype('O8', False, True).state((3, '|', None, None, None, -1, -1, 63)), False, "
-               "[None, 1])")},
+       ndarray("(1, (2,), numpy.dtype('O8', False, True).state((3, '|', None, None, None, -1, -1, 63)), "
+               "False, [None, 1])")},
       {"numpy_structured",
        std::string("numpy.dtype('V6', False, True).state((3, '|', None, ('x', 'y'), {'x': (") + kFloat32 +
-           ", 0), 'y': (numpy.dtype('i2', False, True).state((3, '>', None, None, None, -1, -1, 0)), 4)}, 6, 1, 16))"},
+           ", 0), 'y': (numpy.dtype('i2', False, True).state((3, '>', None, None, None, -1, -1, 0)), 4)}, "
+           "6, 1, 16))"},
       {"recursive_list", "[1, ...]"},
       {"recursive_dict", "{'self': ...}"},
       {"recursive_tuple", "([...],)"},
@@ -86,7 +87,8 @@ std::string expected_text(const PythonValue& value) {
   const std::string name = value.name;
   if (name == "keyworded" && value.protocol < 4) {
     const std::string make = "builtins.getattr(builtins.object, '__new__')";
-    return "functools.partial(" + make + ").state((" + make + ", (__main__.Keyworded, 1), {'strict': True}, None))()";
+    return "functools.partial(" + make + ").state((" + make +
+           ", (__main__.Keyworded, 1), {'strict': True}, None))()";
   }
   if (name == "numpy_array" && value.protocol == 5) {
     return std::string(R"(numpy._core.numeric._frombuffer(bytearray(b'\x01\x00\x02\x00'), )") + kInt16 +
@@ -146,20 +148,22 @@ TEST(PythonValues, TheCheckpointSharesItsTiedStorageKey) {
   const std::string text = text_of(parsed.tree);
   EXPECT_EQ(parsed.consumed, bytes.size());
   const std::string tied =
-      "'tied': torch._utils._rebuild_tensor_v2(persistent(('storage', torch.FloatStorage, '0', 'cpu', 4)), 0, (2, 2), "
-      "(2, 1), False, collections.OrderedDict())";
+      "'tied': torch._utils._rebuild_tensor_v2(persistent(('storage', torch.FloatStorage, '0', 'cpu', 4)), 0, "
+      "(2, 2), (2, 1), False, collections.OrderedDict())";
   EXPECT_NE(text.find(tied), std::string::npos) << text;
   EXPECT_NE(text.find("'1.num_batches_tracked': torch._utils._rebuild_tensor_v2(persistent(('storage', "
                       "torch.LongStorage, '6', 'cpu', 1)), 0, (), (), False, collections.OrderedDict())"),
             std::string::npos);
-  EXPECT_NE(text.find(".state({'_metadata': collections.OrderedDict().assign('': {'version': 1}, '0': {'version': 1}, "
-                      "'1': {'version': 2})})"),
+  EXPECT_NE(text.find(".state({'_metadata': collections.OrderedDict().assign('': {'version': 1}, "
+                      "'0': {'version': 1}, '1': {'version': 2})})"),
             std::string::npos);
-  EXPECT_NE(text.find("'epoch': 3, 'param_groups': [{'lr': r0.001, 'betas': (r0.9, r0.999), 'params': [0, 1]}]}"),
+  EXPECT_NE(text.find("'epoch': 3, 'param_groups': [{'lr': r0.001, 'betas': (r0.9, r0.999), "
+                      "'params': [0, 1]}]}"),
             std::string::npos);
 }
 
-// Long values: written here as Python writes them, in batches of 1000, which the hash of the real pickle proves.
+// Long values: written here as Python writes them, in batches of 1000, which the hash of the real pickle
+// proves.
 
 std::uint64_t fnv1a(const std::string& bytes) {
   std::uint64_t hash = 0xcbf29ce484222325u;

@@ -10,7 +10,8 @@
 namespace torchferry::pickle::testing {
 
 /// That the pickle is refused with this code, at this offset, with a message that contains `part`.
-inline void expect_refused(const std::string& pickle, ErrorCode code, std::uint64_t offset, const std::string& part,
+inline void expect_refused(const std::string& pickle, ErrorCode code, std::uint64_t offset,
+                           const std::string& part,
                            const Limits& limits = {}) {
   try {
     parse_text(pickle, limits);

@@ -21,7 +21,8 @@ TEST(Framing, ProtocolsUpToFiveAndNone) {
 TEST(Framing, FramesAreTransparentButMustFit) {
   EXPECT_EQ(read("80 04 95 0200000000000000 4e 2e"), "None");
   EXPECT_EQ(read("80 04 95 0000000000000000 4e 2e"), "None");
-  expect_corrupt(wire("80 04 95 0300000000000000 4e 2e"), 2, "FRAME (0x95) wants 3 more bytes, but 2 are left");
+  expect_corrupt(wire("80 04 95 0300000000000000 4e 2e"), 2,
+                 "FRAME (0x95) wants 3 more bytes, but 2 are left");
   expect_corrupt(wire("95 ffffffffffffffff 4e 2e"), 0, "FRAME (0x95) wants 18446744073709551615 more bytes");
 }
 

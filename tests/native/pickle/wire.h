@@ -10,7 +10,8 @@
 
 namespace torchferry::pickle::testing {
 
-/// The bytes of a pickle as a person writes them: hexadecimal digits, and text between quotes. "58 01000000 'a'".
+/// The bytes of a pickle as a person writes them: hexadecimal digits, and text between quotes. "58 01000000
+/// 'a'".
 inline std::string wire(std::string_view written) {
   const auto digit = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
   std::string bytes;

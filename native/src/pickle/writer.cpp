@@ -1,0 +1,162 @@
+#include "pickle/writer.h"
+
+#include <torchferry/error.h>
+
+#include <bit>
+#include <limits>
+#include <utility>
+
+#include "base/utf8.h"
+
+namespace torchferry::pickle {
+namespace {
+
+constexpr unsigned char kProto = 0x80;
+constexpr unsigned char kStop = 0x2E;
+constexpr unsigned char kNone = 0x4E;
+constexpr unsigned char kNewTrue = 0x88;
+constexpr unsigned char kNewFalse = 0x89;
+constexpr unsigned char kBinInt1 = 0x4B;
+constexpr unsigned char kBinInt2 = 0x4D;
+constexpr unsigned char kBinInt = 0x4A;
+constexpr unsigned char kLong1 = 0x8A;
+constexpr unsigned char kBinFloat = 0x47;
+constexpr unsigned char kBinUnicode = 0x58;
+constexpr unsigned char kGlobal = 0x63;
+constexpr unsigned char kEmptyTuple = 0x29;
+constexpr unsigned char kTuple1 = 0x85;
+constexpr unsigned char kTuple = 0x74;
+constexpr unsigned char kEmptyList = 0x5D;
+constexpr unsigned char kEmptyDict = 0x7D;
+constexpr unsigned char kReduce = 0x52;
+constexpr unsigned char kBinPut = 0x71;
+constexpr unsigned char kLongBinPut = 0x72;
+constexpr unsigned char kBinGet = 0x68;
+constexpr unsigned char kLongBinGet = 0x6A;
+
+}  // namespace
+
+Writer::Writer() {
+  opcode(kProto);
+  opcode(2);
+}
+
+void Writer::number(std::uint64_t value, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; ++i, value >>= 8) out_ += static_cast<char>(value & 0xFF);
+}
+
+void Writer::none() { opcode(kNone); }
+
+void Writer::boolean(bool value) { opcode(value ? kNewTrue : kNewFalse); }
+
+void Writer::integer(std::int64_t value) {
+  const auto bits = static_cast<std::uint64_t>(value);
+  if (bits <= 0xFF) {
+    opcode(kBinInt1);
+    number(bits, 1);
+  } else if (bits <= 0xFFFF) {
+    opcode(kBinInt2);
+    number(bits, 2);
+  } else if (std::in_range<std::int32_t>(value)) {
+    opcode(kBinInt);
+    number(bits, 4);
+  } else {
+    opcode(kLong1);
+    number(8, 1);
+    number(bits, 8);
+  }
+}
+
+void Writer::real(double value) {
+  opcode(kBinFloat);
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  for (int shift = 56; shift >= 0; shift -= 8) number(bits >> shift, 1);
+}
+
+void Writer::text(std::string_view utf8) {
+  const std::string name = '"' + std::string(utf8);
+  if (recalled(name)) return;
+  if (!is_utf8(utf8)) {
+    throw Error(ErrorCode::invalid_argument, "a text is not UTF-8 from byte " + std::to_string(utf8_prefix(utf8)) +
+                                                 " on; Python could not read it");
+  }
+  if (utf8.size() > std::numeric_limits<std::uint32_t>::max()) {
+    throw Error(ErrorCode::invalid_argument, "a text of " + std::to_string(utf8.size()) + " bytes is too long");
+  }
+  opcode(kBinUnicode);
+  number(utf8.size(), 4);
+  out_ += utf8;
+  names_.emplace(name, remember());
+}
+
+void Writer::bytes(std::string_view value) {
+  call("_codecs", "encode", 2, [&] {
+    std::string latin1;
+    append_latin1_as_utf8(value, latin1);
+    text(latin1);
+    text("latin1");
+  });
+}
+
+void Writer::global(std::string_view module, std::string_view name) {
+  std::string lines(module);
+  lines.append("\n").append(name).append("\n");
+  if (recalled(lines)) return;
+  opcode(kGlobal);
+  out_ += lines;
+  names_.emplace(std::move(lines), remember());
+}
+
+void Writer::end_tuple(std::size_t count) {
+  if (count == 0) return opcode(kEmptyTuple);  // shorter than remembering it
+  opcode(count > kShortTuple ? kTuple : static_cast<unsigned char>(kTuple1 + count - 1));
+  remember();
+}
+
+void Writer::tuple(std::span<const std::int64_t> integers) {
+  tuple(integers.size(), [&] {
+    for (const std::int64_t value : integers) integer(value);
+  });
+}
+
+Memo Writer::empty_list() {
+  opcode(kEmptyList);
+  return remember();
+}
+
+Memo Writer::empty_dict() {
+  opcode(kEmptyDict);
+  return remember();
+}
+
+Memo Writer::end_call() {
+  opcode(kReduce);
+  return remember();
+}
+
+Memo Writer::remember() {
+  const bool small = memos_ <= 0xFF;
+  opcode(small ? kBinPut : kLongBinPut);
+  number(memos_, small ? 1 : 4);
+  return memos_++;
+}
+
+void Writer::recall(Memo memo) {
+  const bool small = memo <= 0xFF;
+  opcode(small ? kBinGet : kLongBinGet);
+  number(memo, small ? 1 : 4);
+}
+
+bool Writer::recalled(const std::string& name) {
+  const auto known = names_.find(name);
+  if (known == names_.end()) return false;
+  recall(known->second);
+  return true;
+}
+
+std::string Writer::finish() && {
+  opcode(kStop);
+  return std::move(out_);
+}
+
+}  // namespace torchferry::pickle
