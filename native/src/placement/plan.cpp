@@ -43,7 +43,7 @@ Device usable(Device device, const std::string& location, const DeviceCatalog& d
   }
   if (device.type == "mps") {
     if (devices.count("mps") == 0) {
-      unavailable("Storage device not recognized: mps. This machine has no MPS device; pass a map_location.");
+      unavailable("torch.UntypedStorage(): Storage device not recognized: mps. This machine has no MPS device; pass a map_location.");
     }
     return {"mps", 0};
   }

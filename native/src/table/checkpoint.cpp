@@ -46,18 +46,17 @@ void require_known_globals(const Tree& tree) {
 void read_index(Checkpoint::State& state) {
   switch (sniff(*state.source)) {
     case FileKind::zip: read_zip_index(state); break;
-    case FileKind::legacy:
-      refuse("a checkpoint in PyTorch's legacy format (0.2 to 1.5); save it again with torch.save of PyTorch 1.6 or newer");
+    case FileKind::legacy: read_legacy_index(state); break;
     case FileKind::tar: refuse("a checkpoint in the tar format of PyTorch 0.1; save it again with a newer PyTorch");
-    case FileKind::safetensors: refuse("a safetensors file");
+    case FileKind::safetensors: read_safetensors_index(state); break;
     case FileKind::flatbuffer: refuse("a TorchScript flatbuffer for mobile: it holds a program, not a checkpoint");
     case FileKind::preview_archive: refuse("an archive of a PyTorch preview release, which PyTorch itself cannot read");
     case FileKind::pickle: refuse("a pickle that torch.save did not write");
     case FileKind::json: refuse("a JSON file");
     case FileKind::unknown:
-      throw Error(ErrorCode::corrupt, "not a PyTorch checkpoint: the file starts with " + describe_start(*state.source));
+      throw Error(ErrorCode::corrupt, "not a PyTorch checkpoint: " + describe_start(*state.source));
   }
-  if (state.options.weights_only) require_known_globals(*state.tree);
+  if (state.options.weights_only && state.tree) require_known_globals(*state.tree);
 }
 
 /// Runs `action`, filling in file and record of the errors that it throws.
@@ -66,8 +65,10 @@ decltype(auto) placed(const Checkpoint::State& state, Action&& action) {
   try {
     return action();
   } catch (const Error& error) {
-    // Only the pickle's readers give an offset without a record.
-    throw error.in(state.source->name(), error.record().empty() && error.offset() ? state.pickle_record : std::string());
+    // Only the pickle's readers give an offset without a record: from the start of the pickle.
+    if (!error.record().empty() || !error.offset()) throw error.in(state.source->name());
+    throw Error(error.code(), state.source->name(), state.pickle_record, *error.offset() + state.pickle_start,
+                error.message());
   }
 }
 
@@ -169,11 +170,17 @@ NodeId node_at(const Tree& tree, std::span<const std::string> path) {
   return node;
 }
 
+[[noreturn]] void no_content(const Checkpoint::State& state) {
+  throw Error(ErrorCode::invalid_argument, state.source->name(), {}, std::nullopt,
+              "a " + std::string(name(state.format)) + " file is one flat list of tensors: it has no parts to name");
+}
+
 }  // namespace
 
 const std::vector<Entry>& Checkpoint::entries(std::span<const std::string> path) const {
   const State& state = *state_;
-  if (path.empty() || !state.tree) return state.entries;
+  if (path.empty()) return state.entries;
+  if (!state.tree) no_content(state);
   const std::lock_guard lock(state.mutex);
   std::vector<std::string> key(path.begin(), path.end());
   if (const auto known = state.entries_by_path.find(key); known != state.entries_by_path.end()) return known->second;
@@ -192,6 +199,8 @@ const std::vector<Entry>& Checkpoint::entries(std::span<const std::string> path)
 }
 
 ValuePtr Checkpoint::value(std::span<const std::string> path) const {
+  if (!state_->tree && path.empty()) return state_->flat_root;
+  if (!state_->tree) no_content(*state_);
   return placed(*state_, [&] {
     return make_value(*state_->tree, node_at(*state_->tree, path), state_->row_by_node, state_->options.limits);
   });
@@ -200,6 +209,7 @@ ValuePtr Checkpoint::value(std::span<const std::string> path) const {
 ValuePtr Checkpoint::root() const { return value({}); }
 
 ValuePtr Checkpoint::metadata(std::span<const std::string> path) const {
+  if (!state_->tree) return state_->flat_metadata;
   return placed(*state_, [&]() -> ValuePtr {
     const Tree& tree = *state_->tree;
     const NodeId node = node_at(tree, path);

@@ -13,7 +13,12 @@ namespace torchferry {
 using pickle::Kind;
 
 std::string_view class_name(const Tree& tree, NodeId object) {
-  const NodeId callable = tree.callable(object);
+  NodeId callable = tree.callable(object);
+  if (tree.kind(callable) == Kind::persistent) {  // ('module', class, source file, source) of the legacy format
+    const NodeId id = tree.items(callable)[0];
+    if (tree.kind(id) != Kind::tuple || tree.items(id).size() < 2) return {};
+    callable = tree.items(id)[1];
+  }
   return tree.kind(callable) == Kind::global ? tree.qualified_name(callable) : std::string_view{};
 }
 

@@ -27,8 +27,11 @@ struct Checkpoint::State {
 
   std::optional<ZipArchive> archive;  ///< for records that must be inflated
   std::vector<std::byte> pickle;      ///< the tree points into it
-  std::string pickle_record;          ///< for messages: "data.pkl"
-  std::optional<pickle::Tree> tree;
+  std::string pickle_record;          ///< for messages: "data.pkl"; empty where the pickle is no record
+  std::uint64_t pickle_start = 0;     ///< of a pickle that is no record: its byte offset in the file
+  std::optional<pickle::Tree> tree;   ///< none for formats without a pickle: `flat_root` and `flat_metadata` then
+  ValuePtr flat_root;
+  ValuePtr flat_metadata;
   std::vector<std::uint32_t> row_by_node;
   TensorTable table;
   std::vector<Entry> entries;
@@ -43,5 +46,17 @@ struct Checkpoint::State {
 
 /// Reads the index of a zip archive that torch.save, torch.jit.save or C++ torch::save wrote.
 void read_zip_index(Checkpoint::State& state);
+
+/// Reads the index of a file in torch.save's legacy format (PyTorch 0.2 to 1.5): pickles one after the other, then the
+/// storages in the order of a list of keys.
+void read_legacy_index(Checkpoint::State& state);
+
+/// Reads the header of a safetensors file.
+void read_safetensors_index(Checkpoint::State& state);
+
+/// Interprets `state.tree` with the container's storages: fills in rows, entries and names.
+class StorageDirectory;
+void read_content(Checkpoint::State& state, const StorageDirectory& storages, std::size_t expected_tensors,
+                  bool swap_bytes);
 
 }  // namespace torchferry

@@ -20,6 +20,19 @@ struct NumpyType {
   bool swap;
 };
 
+/// The unit of a datetime64 or timedelta64, as numpy writes it behind the code: "[D]", "[25s]". Version 4 of the dtype's
+/// state keeps it as (metadata, (unit, count, …)).
+std::string datetime_unit(const Tree& tree, NodeId field) {
+  if (tree.kind(field) != Kind::tuple || tree.items(field).size() != 2) return {};
+  const NodeId pair = tree.items(field)[1];
+  if (tree.kind(pair) != Kind::tuple || tree.items(pair).size() < 2) return {};
+  const NodeId unit = tree.items(pair)[0];
+  const NodeId count = tree.items(pair)[1];
+  if ((tree.kind(unit) != Kind::bytes && tree.kind(unit) != Kind::string) || tree.kind(count) != Kind::integer) return {};
+  const std::string number = tree.integer(count) == 1 ? "" : std::to_string(tree.integer(count));
+  return "[" + number + std::string(tree.text(unit)) + "]";
+}
+
 std::optional<NumpyType> numpy_type(const Tree& tree, NodeId node) {
   if (tree.kind(node) != Kind::object || class_name(tree, node) != "numpy.dtype") return std::nullopt;
   if (tree.kind(tree.arguments(node)) != Kind::tuple || tree.items(tree.arguments(node)).empty()) return std::nullopt;
@@ -33,17 +46,19 @@ std::optional<NumpyType> numpy_type(const Tree& tree, NodeId node) {
     number = number * 10 + static_cast<std::uint64_t>(digit - '0');
   }
   char order = '|';
+  std::string unit;
   if (const auto state = tree.state(node); state && tree.kind(*state) == Kind::tuple) {
     const auto fields = tree.items(*state);
     if (fields.size() > 1 && tree.kind(fields[1]) == Kind::string && tree.text(fields[1]).size() == 1) {
       order = tree.text(fields[1])[0];
     }
+    if (fields.size() > 8 && (code[0] == 'M' || code[0] == 'm')) unit = datetime_unit(tree, fields[8]);
   }
   NumpyType type;
   type.size = code[0] == 'U' ? number * 4 : number;
   type.unit = code[0] == 'U' ? 4 : code[0] == 'c' ? number / 2 : code[0] == 'S' ? 1 : number;
   type.swap = order == '>' && type.unit > 1;
-  type.name = (type.unit > 1 ? "<" : "|") + code;
+  type.name = (type.unit > 1 ? "<" : "|") + code + unit;
   if (type.size == 0 || type.size > 1 << 20) return std::nullopt;
   return type;
 }

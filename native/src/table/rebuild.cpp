@@ -50,6 +50,9 @@ std::optional<std::uint32_t> Rebuilder::tensor(NodeId node) {
       rows_[node] = kNone;
       return std::nullopt;
     }
+    if (!tree_.assigned(node).empty() || !tree_.appended(node).empty()) {
+      fail(node, "items are set on a tensor, as if it were a dict or a list");
+    }
     const std::uint32_t index = builder_.add_tensor(*row);
     rows_[node] = index + 1;
     return index;
@@ -143,7 +146,8 @@ void Rebuilder::set_swap(TensorRow& row) {
 
 void Rebuilder::set_flags(NodeId node, TensorRow& row, NodeId metadata) {
   metadata = unwrap(tree_, metadata);
-  if (!is_mapping(tree_, metadata)) return;
+  if (tree_.kind(metadata) == Kind::none) return;
+  if (!is_mapping(tree_, metadata)) fail(node, "a tensor's metadata are not a dict");
   row.conj = mapping_get(tree_, metadata, "conj").has_value();
   row.neg = mapping_get(tree_, metadata, "neg").has_value();
   if (row.conj && !is_complex(row.dtype)) fail(node, "a conjugate bit on a tensor that is not complex");

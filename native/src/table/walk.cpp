@@ -69,7 +69,10 @@ bool Walk::enter(NodeId node) {
     // A container that holds itself with no object in between has no finite list of names.
     const auto start = std::find(path_.rbegin(), path_.rend(), node).base() - 1;
     const bool by_object = std::any_of(start, path_.end(), [this](NodeId on) { return tree_.kind(on) == Kind::object; });
-    if (by_object) return false;
+    if (by_object) {
+      ++back_references_;
+      return false;
+    }
     throw Error(ErrorCode::unsupported, {}, {}, tree_.offset(node), "a list or dict contains itself");
   }
   if (path_.size() >= limits_.depth) {
@@ -96,7 +99,9 @@ void Walk::visit(NodeId node, std::string_view prefix, bool at_root) {
   if (kind == Kind::object) {
     if (const auto tensor = tensor_row_(node)) return emit(prefix, *tensor);
   }
-  if (!enter(node)) return;
+  if (barren_[node] != 0 || !enter(node)) return;
+  const std::size_t entries_before = entries_->size();
+  const std::uint64_t references_before = back_references_;
   if (is_mapping(tree_, node)) {
     visit_mapping(node, prefix, at_root);
   } else if (kind == Kind::object) {
@@ -105,6 +110,8 @@ void Walk::visit(NodeId node, std::string_view prefix, bool at_root) {
     visit_items(tree_.items(node), prefix, at_root);
   }
   leave(node);
+  // What a back reference hid could be found on another path, so such a node stays open.
+  barren_[node] = entries_->size() == entries_before && back_references_ == references_before;
 }
 
 void Walk::visit_named(NodeId key, NodeId value, std::string_view prefix, bool at_root) {

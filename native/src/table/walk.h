@@ -38,7 +38,7 @@ class Walk {
   using TensorRowOf = std::function<std::optional<std::uint32_t>(NodeId)>;
 
   Walk(const Tree& tree, TensorRowOf tensor_row, NameArena& names, const Limits& limits)
-      : tree_(tree), tensor_row_(std::move(tensor_row)), names_(names), limits_(limits), on_path_(tree.size(), 0) {}
+      : tree_(tree), tensor_row_(std::move(tensor_row)), names_(names), limits_(limits), on_path_(tree.size(), 0), barren_(tree.size(), 0) {}
 
   void from(NodeId node, std::vector<Entry>& entries);
 
@@ -59,8 +59,10 @@ class Walk {
   const Limits& limits_;
   std::vector<Entry>* entries_ = nullptr;
   std::vector<std::uint8_t> on_path_;
+  std::vector<std::uint8_t> barren_;  // by node: seen, and no tensor lies below
   std::vector<NodeId> path_;
   std::uint64_t visits_ = 0;
+  std::uint64_t back_references_ = 0;
 };
 
 }  // namespace torchferry

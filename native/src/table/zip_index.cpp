@@ -133,16 +133,7 @@ void read_zip_index(Checkpoint::State& state) {
   state.pickle = archive.read(*archive.find(kPickle), limits.pickle_bytes, "pickle_bytes", state.options.verify_checksums);
 
   state.tree = pickle::parse(state.pickle, limits).tree;
-  TableBuilder builder(limits);
-  builder.reserve(std::min<std::size_t>(archive.records().size(), 1 << 20));
-  state.entries.reserve(std::min<std::size_t>(archive.records().size(), 1 << 20));
-  const ZipStorages storages(archive);
-  Rebuilder rebuilder(*state.tree, builder, storages, big_endian);
-  Walk walk(
-      *state.tree, [&rebuilder](NodeId node) { return rebuilder.tensor(node); }, state.names, limits);
-  walk.from(state.tree->root(), state.entries);
-  state.row_by_node = std::move(rebuilder).take_rows_by_node();
-  state.table = std::move(builder).finish();
+  read_content(state, ZipStorages(archive), archive.records().size(), big_endian);
 }
 
 }  // namespace torchferry

@@ -15,9 +15,9 @@ class DeflateWriter {
   /// Code lengths by symbol, 0 for symbols that are not used.
   using Lengths = std::vector<std::uint8_t>;
 
-  /// A number, lowest bit first.
+  /// A number, lowest bit first, continued with zeros.
   DeflateWriter& bits(std::uint32_t value, unsigned count) {
-    for (unsigned i = 0; i < count; ++i) bit(value >> i & 1);
+    for (unsigned i = 0; i < count; ++i) bit(i < 32 ? value >> i : 0);
     return *this;
   }
   DeflateWriter& begin_block(bool last, unsigned type) { return bits(last ? 1 : 0, 1).bits(type, 2); }

@@ -226,7 +226,8 @@ class ZipBuilder {
     put(listed_size, 4);
     put(entry.name.size(), 2);
     put(extra.size(), 2);
-    put(0, 2 + 2 + 2 + 4);
+    put(0, 2);
+    put(0, 8);
     put(listed_header, 4);
     out() += entry.name + extra;
   }

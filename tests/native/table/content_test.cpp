@@ -101,12 +101,21 @@ TEST(ContentTest, AnObjectThatRefersBackIsEnteredOnce) {
   EXPECT_EQ(trainer.entries.at(0).second->text, "(back reference)");
 }
 
-TEST(ContentTest, ContainersListedManyTimesOverHitALimit) {
-  Pickle laughs = put(list({num(1)}), 0);
-  for (unsigned i = 1; i < 40; ++i) laughs += put("](" + get(i - 1) + get(i - 1) + "e", i);
+/// A list that holds the last one twice, 40 times over: 2^40 paths to `innermost`.
+Pickle laughs(const Pickle& innermost) {
+  Pickle content = put(list({innermost}), 100);
+  for (unsigned i = 101; i < 140; ++i) content += put("](" + get(i - 1) + get(i - 1) + "e", i);
+  return content;
+}
+
+TEST(ContentTest, ContainersListedManyTimesOverCostNothingWithoutTensors) {
+  EXPECT_TRUE(open_content(laughs(num(1))).entries().empty());
+}
+
+TEST(ContentTest, ATensorListedManyTimesOverHitsALimit) {
   OpenOptions options;
-  options.limits.pickle_nodes = 100'000;
-  expect_error(ErrorCode::limit_exceeded, "pickle_nodes", [&] { open_content(laughs, 6, options); });
+  options.limits.tensors = 1000;
+  expect_error(ErrorCode::limit_exceeded, "tensors", [&] { open_content(laughs(tensor({})), 6, options); });
 }
 
 TEST(ContentTest, DeepNestingHitsALimit) {
