@@ -2,6 +2,8 @@
 #
 #   find_package(Libtorch)  ->  Torchferry::libtorch   headers (as system headers), libtorch_cpu and libc10
 #                               Libtorch_FOLDER        the folder with include/ and lib/
+#                               Libtorch_LIBRARIES     libtorch_cpu and libc10, as files
+#                               Libtorch_INCLUDE_DIRS  those of its header folders the compiler does not search anyway
 #                               Libtorch_VERSION       such as 2.13.0
 #                               Libtorch_CXX11_ABI     whether it was built with the new std::string
 #
@@ -21,18 +23,29 @@ set(Libtorch_MINIMUM_VERSION 2.10.0)
 set(Libtorch_PINNED_VERSION 2.13.0)
 option(TORCHFERRY_FETCH_LIBTORCH "Download the pinned CPU wheel when no libtorch is found" ON)
 
-set(_libtorch_cures "Give the folder that has include/ and lib/ with -DLIBTORCH=<folder> or in the environment variable LIBTORCH \
-(for PyTorch in Python it is the folder that torch.__file__ lies in), or let pip fetch it once: python3 -m pip must be able to reach download.pytorch.org.")
+set(_libtorch_cures "Give the folder that has include/ and lib/ with -DLIBTORCH=<folder> or in the environment \
+variable LIBTORCH (for PyTorch in Python it is the folder that torch.__file__ lies in), or let pip fetch it once: \
+python3 -m pip must be able to reach download.pytorch.org.")
+
+# Sets <result> to libtorch_cpu and libc10 of the libtorch in <folder>, or to "".
+function(_libtorch_libraries folder result)
+  foreach(lib IN ITEMS lib lib64 "lib/${CMAKE_LIBRARY_ARCHITECTURE}")
+    if(EXISTS "${folder}/${lib}/libtorch_cpu.so" AND EXISTS "${folder}/${lib}/libc10.so")
+      set(${result} "${folder}/${lib}/libtorch_cpu.so" "${folder}/${lib}/libc10.so" PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+  set(${result} "" PARENT_SCOPE)
+endfunction()
 
 # Sets <result> to the version of the libtorch in <folder>, or to "" and <result>_why to what is missing.
 function(_libtorch_version folder result)
   set(${result} "" PARENT_SCOPE)
-  foreach(library libtorch_cpu.so libc10.so)
-    if(NOT EXISTS "${folder}/lib/${library}")
-      set(${result}_why "${folder}/lib/${library} does not exist" PARENT_SCOPE)
-      return()
-    endif()
-  endforeach()
+  _libtorch_libraries("${folder}" libraries)
+  if(NOT libraries)
+    set(${result}_why "${folder}/lib has no libtorch_cpu.so with libc10.so" PARENT_SCOPE)
+    return()
+  endif()
   foreach(header torch/headeronly/version.h torch/csrc/api/include/torch/version.h)
     if(EXISTS "${folder}/include/${header}")
       file(STRINGS "${folder}/include/${header}" lines REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) +[0-9]+")
@@ -42,7 +55,7 @@ function(_libtorch_version folder result)
       endif()
     endif()
   endforeach()
-  set(${result}_why "${folder}/include/torch/headeronly/version.h, which tells the version, does not exist" PARENT_SCOPE)
+  set(${result}_why "${folder}/include/torch/headeronly/version.h does not exist" PARENT_SCOPE)
 endfunction()
 
 # Takes <folder> when it holds a usable libtorch; <source> says where the name came from. A folder the user
@@ -55,7 +68,7 @@ macro(_libtorch_try folder source strictness)
     if(NOT _libtorch_found)
       set(_libtorch_problem "${_libtorch_found_why}")
     elseif(_libtorch_found VERSION_LESS Libtorch_MINIMUM_VERSION)
-      set(_libtorch_problem "version ${_libtorch_found} is too old, ${Libtorch_MINIMUM_VERSION} is the oldest supported")
+      set(_libtorch_problem "version ${_libtorch_found} is older than ${Libtorch_MINIMUM_VERSION}, the oldest supported")
     endif()
     if(NOT _libtorch_problem)
       set(Libtorch_FOLDER "${_libtorch_candidate}")
@@ -96,9 +109,10 @@ endfunction()
 function(_libtorch_from_python result)
   set(${result} "" PARENT_SCOPE)
   if(TORCHFERRY_PYTHON3)
+    string(CONCAT program "import importlib.util as u; s = u.find_spec('torch'); "
+                          "print(s.submodule_search_locations[0] if s else '', end='')")
     execute_process(
-      COMMAND "${TORCHFERRY_PYTHON3}" -c
-              "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '', end='')"
+      COMMAND "${TORCHFERRY_PYTHON3}" -c "${program}"
       OUTPUT_VARIABLE folder RESULT_VARIABLE status ERROR_QUIET)
     if(status EQUAL 0)
       set(${result} "${folder}" PARENT_SCOPE)
@@ -123,13 +137,13 @@ function(_libtorch_fetch folder)
   string(RANDOM LENGTH 8 suffix)
   set(work "${parent}/.fetching-${suffix}")
   file(MAKE_DIRECTORY "${work}")
-  message(STATUS "libtorch: none found, fetching torch ${Libtorch_PINNED_VERSION}+cpu with pip (about 190 MB, once) into ${folder}")
-  # The interpreter, ABI and platform are pinned so that any python3 fetches the one wheel; pip checks the index's hash.
+  message(STATUS "libtorch: none found, fetching torch ${Libtorch_PINNED_VERSION}+cpu with pip, once, about 190 MB")
+  # Interpreter, ABI and platform are pinned so that any python3 fetches the one wheel; pip checks the index's hash.
   execute_process(
-    COMMAND "${TORCHFERRY_PYTHON3}" -m pip download -q --no-deps --disable-pip-version-check --retries 1 --timeout 30
-            --index-url https://download.pytorch.org/whl/cpu --only-binary=:all: --implementation cp --python-version 3.11
-            --abi cp311 --platform manylinux_2_28_${CMAKE_HOST_SYSTEM_PROCESSOR} -d "${work}"
-            torch==${Libtorch_PINNED_VERSION}+cpu
+    COMMAND "${TORCHFERRY_PYTHON3}" -m pip download -q --no-deps --disable-pip-version-check --retries 1
+            --timeout 30 --index-url https://download.pytorch.org/whl/cpu --only-binary=:all: --implementation cp
+            --python-version 3.11 --abi cp311 --platform manylinux_2_28_${CMAKE_HOST_SYSTEM_PROCESSOR}
+            -d "${work}" torch==${Libtorch_PINNED_VERSION}+cpu
     RESULT_VARIABLE status ERROR_VARIABLE errors OUTPUT_QUIET)
   file(GLOB wheel "${work}/torch-*.whl")
   if(NOT status EQUAL 0 OR NOT wheel)
@@ -190,9 +204,11 @@ if(NOT Libtorch_FOLDER)
     endif()
   endif()
 endif()
-if(NOT Libtorch_FOLDER AND EXISTS /usr/include/torch)
-  _libtorch_try("/usr" "the system" LENIENT)
-endif()
+foreach(_libtorch_folder /usr/local /usr)
+  if(EXISTS "${_libtorch_folder}/include/torch")
+    _libtorch_try("${_libtorch_folder}" "the system" LENIENT)
+  endif()
+endforeach()
 
 include(FindPackageHandleStandardArgs)
 set(Libtorch_FIND_QUIETLY TRUE)
@@ -208,7 +224,12 @@ if(Libtorch_FOUND)
   elseif(EXISTS "${Libtorch_FOLDER}/lib/libtorch_hip.so")
     set(Libtorch_BUILD ROCm)
   endif()
-  file(STRINGS "${Libtorch_FOLDER}/lib/libc10.so" _libtorch_new_strings REGEX "__cxx11" LIMIT_COUNT 1)
+  _libtorch_libraries("${Libtorch_FOLDER}" Libtorch_LIBRARIES)
+  list(GET Libtorch_LIBRARIES 1 _libtorch_c10)
+  # A system folder must not be named again: that breaks the standard library's own search.
+  set(Libtorch_INCLUDE_DIRS "${Libtorch_FOLDER}/include" "${Libtorch_FOLDER}/include/torch/csrc/api/include")
+  list(REMOVE_ITEM Libtorch_INCLUDE_DIRS ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})
+  file(STRINGS "${_libtorch_c10}" _libtorch_new_strings REGEX "__cxx11" LIMIT_COUNT 1)
   set(Libtorch_CXX11_ABI ON)
   if(NOT _libtorch_new_strings)
     set(Libtorch_CXX11_ABI OFF)
@@ -217,11 +238,8 @@ if(Libtorch_FOUND)
 
   if(NOT TARGET Torchferry::libtorch)
     add_library(Torchferry::libtorch INTERFACE IMPORTED)
-    target_include_directories(
-      Torchferry::libtorch SYSTEM
-      INTERFACE "${Libtorch_FOLDER}/include" "${Libtorch_FOLDER}/include/torch/csrc/api/include")
-    target_link_libraries(
-      Torchferry::libtorch INTERFACE "${Libtorch_FOLDER}/lib/libtorch_cpu.so" "${Libtorch_FOLDER}/lib/libc10.so")
+    target_include_directories(Torchferry::libtorch SYSTEM INTERFACE ${Libtorch_INCLUDE_DIRS})
+    target_link_libraries(Torchferry::libtorch INTERFACE ${Libtorch_LIBRARIES})
     # What libtorch itself needs (BLAS, CUDA's runtime) is the loader's concern, not the linker's.
     target_link_options(Torchferry::libtorch INTERFACE LINKER:--allow-shlib-undefined)
     if(NOT Libtorch_CXX11_ABI)

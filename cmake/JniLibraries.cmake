@@ -55,7 +55,8 @@ set(jni_compile_flags "")
 string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
 separate_arguments(flags UNIX_COMMAND "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}")
 list(APPEND jni_compile_flags ${flags} -std=c++20 -fPIC -fvisibility=hidden -fvisibility-inlines-hidden
-     "-DTORCHFERRY_VERSION=\"${PROJECT_VERSION}\"" ${TORCHFERRY_COMPILE_OPTIONS} "-I${PROJECT_SOURCE_DIR}/native/include" "-I${jni_folder}")
+     "-DTORCHFERRY_VERSION=\"${PROJECT_VERSION}\"" ${TORCHFERRY_COMPILE_OPTIONS}
+     "-I${PROJECT_SOURCE_DIR}/native/include" "-I${jni_folder}")
 if(TORCHFERRY_TORCH AND NOT Libtorch_CXX11_ABI)
   list(APPEND jni_compile_flags -D_GLIBCXX_USE_CXX11_ABI=0)
 endif()
@@ -63,7 +64,11 @@ endif()
 # -z now: a libtorch that lacks a function we use is refused when the library is loaded, not in the middle of work.
 set(jni_link_flags
     -Wl,--version-script=${jni_folder}/exports.map -Wl,--exclude-libs,ALL -Wl,--as-needed -Wl,--no-undefined -Wl,-z,now
-    -Wl,-z,relro -Wl,-z,noexecstack -Wl,--enable-new-dtags "-Wl,-rpath,$ORIGIN" -Wl,--gc-sections)
+    -Wl,-z,relro -Wl,-z,noexecstack -Wl,--enable-new-dtags -Wl,--gc-sections)
+if(NOT TORCHFERRY_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  list(APPEND jni_link_flags -Wl,--strip-debug)  # function names stay for crash reports; five sixths of the bytes go
+endif()
+set(jni_runpath "-Wl,-rpath,$ORIGIN")
 if(TORCHFERRY_SANITIZE)
   # The sanitizers' run time is loaded before the JVM (LD_PRELOAD); its symbols stay undefined here.
   list(REMOVE_ITEM jni_link_flags -Wl,--no-undefined)
@@ -72,13 +77,13 @@ set(format_archive "${CMAKE_ARCHIVE_OUTPUT_DIRECTORY}/libtorchferry_format.a")
 set(torch_archive "${CMAKE_ARCHIVE_OUTPUT_DIRECTORY}/libtorchferry.a")
 
 torchferry_write_response_file(jni-format-compile ${jni_compile_flags})
-torchferry_write_response_file(jni-format-link "${format_archive}" ${TORCHFERRY_LINK_OPTIONS} ${jni_link_flags} -pthread)
+torchferry_write_response_file(jni-format-link "${format_archive}" ${TORCHFERRY_LINK_OPTIONS} ${jni_link_flags}
+                               ${jni_runpath} -pthread)
 if(TORCHFERRY_TORCH)
-  torchferry_write_response_file(jni-torch-compile ${jni_compile_flags} -isystem "${Libtorch_FOLDER}/include"
-                                 -isystem "${Libtorch_FOLDER}/include/torch/csrc/api/include")
-  torchferry_write_response_file(
-    jni-torch-link "${torch_archive}" "${format_archive}" "${Libtorch_FOLDER}/lib/libtorch_cpu.so"
-    "${Libtorch_FOLDER}/lib/libc10.so" ${TORCHFERRY_LINK_OPTIONS} ${jni_link_flags} -pthread)
+  list(TRANSFORM Libtorch_INCLUDE_DIRS PREPEND "-isystem;" OUTPUT_VARIABLE libtorch_includes)
+  torchferry_write_response_file(jni-torch-compile ${jni_compile_flags} ${libtorch_includes})
+  torchferry_write_response_file(jni-torch-link "${torch_archive}" "${format_archive}" ${Libtorch_LIBRARIES}
+                                 ${TORCHFERRY_LINK_OPTIONS} ${jni_link_flags} ${jni_runpath} -pthread)
 
   torchferry_write_properties("${CMAKE_BINARY_DIR}/libtorch.properties" "The libtorch this build compiled against"
                               folder "${Libtorch_FOLDER}" version "${Libtorch_VERSION}")
@@ -105,8 +110,8 @@ if(TORCHFERRY_JNI)
   file(GLOB_RECURSE java_files CONFIGURE_DEPENDS "${java_sources}/*.java")
   add_custom_command(
     OUTPUT "${headers}/written"
-    COMMAND "${TORCHFERRY_JAVAC}" -nowarn -encoding UTF-8 --release 17 -h "${headers}" -d "${CMAKE_BINARY_DIR}/jni-classes"
-            -sourcepath "${java_sources}" "${java_sources}/io/torchferry/FormatNative.java"
+    COMMAND "${TORCHFERRY_JAVAC}" -nowarn -encoding UTF-8 --release 17 -h "${headers}"
+            -d "${CMAKE_BINARY_DIR}/jni-classes" -sourcepath "${java_sources}" "${java_sources}/io/torchferry/FormatNative.java"
             "${java_sources}/io/torchferry/TorchNative.java"
     COMMAND "${CMAKE_COMMAND}" -E touch "${headers}/written"
     DEPENDS ${java_files}
@@ -122,8 +127,9 @@ if(TORCHFERRY_JNI)
     target_include_directories(${name} SYSTEM PRIVATE "${TORCHFERRY_JNI_INCLUDE}" "${TORCHFERRY_JNI_INCLUDE}/linux")
     target_link_libraries(${name} PRIVATE ${core} torchferry_flags)
     target_link_options(${name} PRIVATE ${jni_link_flags})
-    set_target_properties(${name} PROPERTIES LINK_DEPENDS "${jni_folder}/exports.map" SKIP_BUILD_RPATH ON
-                                             LIBRARY_OUTPUT_DIRECTORY "${TORCHFERRY_JNI_FOLDER}")
+    set_target_properties(
+      ${name} PROPERTIES LINK_DEPENDS "${jni_folder}/exports.map" LIBRARY_OUTPUT_DIRECTORY "${TORCHFERRY_JNI_FOLDER}"
+                         INSTALL_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON)
   endfunction()
 
   torchferry_jni_library(torchferry_format_jni format torchferry_format)

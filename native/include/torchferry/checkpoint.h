@@ -82,6 +82,9 @@ class Checkpoint {
   /// Part of a mappable storage, `offset` bytes from its start.
   void read_storage_range(const StorageRow& row, std::uint64_t offset, std::span<std::byte> out) const;
 
+  /// Where a storage's bytes are, for messages: the container's record, or the storage's key where there is none.
+  std::string record_name(const StorageRow& row) const;
+
   /// The whole file in memory: a private mapping, writable without ever writing to the file, or the caller's memory.
   std::shared_ptr<const std::byte> map() const;
   /// Whether `map` is a mapping made here: false for the caller's own memory, which must not be written to.

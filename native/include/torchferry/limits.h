@@ -21,9 +21,10 @@ struct Limits {
   std::uint64_t records = 10'000'000;
   /// Bytes of the container's directory.
   std::uint64_t directory_bytes = std::uint64_t{1} << 30;
-  /// Tensors that the content may list, a tensor listed under two names counted twice.
+  /// Tensors that the content may list, a tensor listed under two names counted twice. A small pickle may list fewer:
+  /// 100,000 and four for each of its bytes.
   std::uint64_t tensors = 10'000'000;
-  /// Bytes of all names (joined keys) together.
+  /// Bytes of all names (joined keys) together. For a small pickle fewer: 8 MiB and 16 times its size.
   std::uint64_t name_bytes = std::uint64_t{1} << 30;
   /// Dimensions of one tensor.
   std::uint32_t dimensions = 64;

@@ -15,7 +15,9 @@ constexpr Tables make_tables() {
   Tables tables{};
   for (std::uint32_t byte = 0; byte < 256; ++byte) {
     std::uint32_t remainder = byte;
-    for (int bit = 0; bit < 8; ++bit) remainder = (remainder >> 1) ^ ((remainder & 1) != 0 ? 0xEDB88320U : 0U);
+    for (int bit = 0; bit < 8; ++bit) {
+      remainder = (remainder >> 1) ^ ((remainder & 1) != 0 ? 0xEDB88320U : 0U);
+    }
     tables[0][byte] = remainder;
   }
   for (std::size_t k = 1; k < kSlices; ++k) {
@@ -45,7 +47,9 @@ std::uint32_t crc32(std::uint32_t crc, std::span<const std::byte> bytes) noexcep
     crc = fold(load_u32(at) ^ crc, 12) ^ fold(load_u32(at + 4), 8) ^ fold(load_u32(at + 8), 4) ^
           fold(load_u32(at + 12), 0);
   }
-  for (; left != 0; ++at, --left) crc = (crc >> 8) ^ kTables[0][(crc ^ std::to_integer<std::uint32_t>(*at)) & 0xFF];
+  for (; left != 0; ++at, --left) {
+    crc = (crc >> 8) ^ kTables[0][(crc ^ std::to_integer<std::uint32_t>(*at)) & 0xFF];
+  }
   return ~crc;
 }
 

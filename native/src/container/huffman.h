@@ -7,7 +7,8 @@
 
 namespace torchferry {
 
-/// What a Huffman code of deflate stands for, ready to use: no second table is asked for lengths and distances.
+/// What a Huffman code of deflate stands for, ready to use: no second table is asked for lengths and
+/// distances.
 struct CodeEntry {
   enum Kind : std::uint8_t { literal, base, end, link, invalid };
 
@@ -27,15 +28,16 @@ enum class CodeShape { complete, single, invalid };
 
 namespace detail {
 
-/// Fills `entries` for codes of the given lengths (0: not used): the first 2^`root` for the codes' first bits, the
-/// rest for longer codes, linked from there. Bit patterns that are no code give invalid entries of one bit.
+/// Fills `entries` for codes of the given lengths (0: not used): the first 2^`root` for the codes' first
+/// bits, the rest for longer codes, linked from there. Bit patterns that are no code give invalid entries of
+/// one bit.
 CodeShape build_table(std::span<const std::uint8_t> lengths, CodeEntry (*entry)(std::size_t), unsigned root,
                       std::span<CodeEntry> entries) noexcept;
 
 }  // namespace detail
 
-/// Decodes one code in one or two steps. `capacity` must hold the largest pair of tables that any complete code over
-/// the alphabet has, which is known for deflate's limits (15 bits).
+/// Decodes one code in one or two steps. `capacity` must hold the largest pair of tables that any complete
+/// code over the alphabet has, which is known for deflate's limits (15 bits).
 template <unsigned root, std::size_t capacity>
 class CodeTable {
  public:
@@ -56,8 +58,8 @@ class CodeTable {
   std::array<CodeEntry, capacity> entries_;
 };
 
-using LengthTable = CodeTable<7, 128>;       // 19 symbols of at most 7 bits
-using LiteralTable = CodeTable<10, 1'400>;   // 288 symbols: at most 1,334 entries
-using DistanceTable = CodeTable<8, 420>;     // 32 symbols: at most 402 entries
+using LengthTable = CodeTable<7, 128>;      // 19 symbols of at most 7 bits
+using LiteralTable = CodeTable<10, 1'400>;  // 286 symbols of at most 15 bits: 1,334 entries
+using DistanceTable = CodeTable<8, 420>;    // 30 symbols of at most 15 bits: 402 entries
 
 }  // namespace torchferry

@@ -15,10 +15,10 @@ namespace {
 
 constexpr std::size_t kEndOfBlock = 256;
 
-/// The input, bit by bit from the low end of each byte. `refill` brings `count` to 57 bits or more, enough for one
-/// length and distance (at most 48). Past the end of the input it supplies zero bytes and counts them, so decoding
-/// needs no end test: once more of them are `missing` than fit into `bits`, one has been used and the stream ends
-/// early. A small value, to be held in registers by the loop that decodes.
+/// The input, bit by bit from the low end of each byte. `refill` brings `count` to 57 bits or more, enough
+/// for one length and distance (at most 48). Past the end of the input it supplies zero bytes and counts
+/// them, so decoding needs no end test: once more of them are `missing` than fit into `bits`, one has been
+/// used and the stream ends early. A small value, to be held in registers by the loop that decodes.
 struct BitInput {
   const std::byte* at;
   const std::byte* end;
@@ -58,8 +58,8 @@ struct BitInput {
 class Inflater {
  public:
   Inflater(std::span<const std::byte> in, std::span<std::byte> out) noexcept
-      : in_begin_(in.data()), in_{in.data(), in.data() + in.size()},
-        out_begin_(out.data()), out_(out.data()), out_end_(out.data() + out.size()) {}
+      : in_begin_(in.data()), in_{in.data(), in.data() + in.size()}, out_begin_(out.data()), out_(out.data()),
+        out_end_(out.data() + out.size()) {}
 
   void run() {
     bool last = false;
@@ -101,7 +101,8 @@ class Inflater {
       case Stop::no_such_distance: fail("a deflate block uses a distance that does not exist");
       case Stop::before_the_first: fail("a deflate block refers to bytes before the first");
       default:
-        fail("the deflate stream gives more than the expected " + std::to_string(out_end_ - out_begin_) + " bytes");
+        fail("the deflate stream gives more than the expected " + std::to_string(out_end_ - out_begin_) +
+             " bytes");
     }
   }
 
@@ -121,7 +122,9 @@ class Inflater {
     give_back_whole_bytes();
     if (in_.end - in_.at < 4) fail(Stop::ends_early);
     const std::size_t length = load_u16(in_.at);
-    if ((length ^ load_u16(in_.at + 2)) != 0xFFFF) fail("the length of a stored deflate block contradicts itself");
+    if ((length ^ load_u16(in_.at + 2)) != 0xFFFF) {
+      fail("the length of a stored deflate block contradicts itself");
+    }
     in_.at += 4;
     if (static_cast<std::size_t>(in_.end - in_.at) < length) fail(Stop::ends_early);
     if (static_cast<std::size_t>(out_end_ - out_) < length) fail(Stop::too_long);
@@ -155,8 +158,8 @@ class Inflater {
     const std::size_t length_codes = 4 + in_.take(4);
     if (literals > 286 || distances > 30) fail("a deflate block has too many codes");
 
-    static constexpr std::array<std::uint8_t, 19> order = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5,
-                                                           11, 4, 12, 3, 13, 2, 14, 1, 15};
+    static constexpr std::array<std::uint8_t, 19> order = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+                                                           11, 4,  12, 3, 13, 2, 14, 1, 15};
     std::array<std::uint8_t, 19> code_lengths{};
     for (std::size_t i = 0; i < length_codes; ++i) {
       if (in_.count < 3) refill();
@@ -196,7 +199,9 @@ class Inflater {
       }
       if (entry.value == 16 && filled == 0) fail("a deflate block repeats a code length before the first");
       const std::uint8_t repeated = entry.value == 16 ? lengths[filled - 1] : std::uint8_t{0};
-      const std::size_t times = entry.value == 16 ? 3 + in_.take(2) : entry.value == 17 ? 3 + in_.take(3) : 11 + in_.take(7);
+      const std::size_t times = entry.value == 16   ? 3 + in_.take(2)
+                                : entry.value == 17 ? 3 + in_.take(3)
+                                                    : 11 + in_.take(7);
       if (times > lengths.size() - filled) fail("a deflate block has too many code lengths");
       std::memset(lengths.data() + filled, repeated, times);
       filled += times;

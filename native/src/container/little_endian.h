@@ -7,7 +7,8 @@
 
 namespace torchferry {
 
-static_assert(std::endian::native == std::endian::little, "the readers load little-endian numbers as they lie");
+static_assert(std::endian::native == std::endian::little,
+              "the readers load little-endian numbers as they lie");
 
 /// Numbers as they lie in the formats: little-endian, at any alignment. The caller has checked the range.
 

@@ -45,7 +45,8 @@ class Start {
 bool is_safetensors(const Start& start, std::uint64_t file_size) noexcept {
   if (file_size < 10) return false;
   const std::uint64_t header = load_u64(start.bytes());
-  return header <= kLargestSafetensorsHeader && range_within(8, header, file_size) && start.first_solid(8) == '{';
+  return header <= kLargestSafetensorsHeader && range_within(8, header, file_size) &&
+         start.first_solid(8) == '{';
 }
 
 bool is_pickle(const Start& start) noexcept {

@@ -4,16 +4,17 @@
 
 namespace torchferry {
 
-/// What the first bytes of a file say it is (formats of PyTorch and its neighbours), before anything is parsed.
+/// What the first bytes of a file say it is (formats of PyTorch and its neighbours), before anything is
+/// parsed.
 enum class FileKind {
-  zip,               ///< torch.save since 1.6, TorchScript, C++ archives, torch.export: the records tell
-  legacy,            ///< torch.save 0.2 to 1.5: several pickles, then raw storages
-  tar,               ///< torch.save up to 0.1
-  pickle,            ///< some other pickle
+  zip,     ///< torch.save since 1.6, TorchScript, C++ archives, torch.export: the records tell
+  legacy,  ///< torch.save 0.2 to 1.5: several pickles, then raw storages
+  tar,     ///< torch.save up to 0.1
+  pickle,  ///< some other pickle
   safetensors,
-  flatbuffer,        ///< TorchScript for mobile
-  preview_archive,   ///< "PYTORCH1"
-  json,              ///< perhaps a shard index
+  flatbuffer,       ///< TorchScript for mobile
+  preview_archive,  ///< "PYTORCH1"
+  json,             ///< perhaps a shard index
   unknown,
 };
 

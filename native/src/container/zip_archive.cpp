@@ -99,11 +99,13 @@ std::vector<std::byte> ZipArchive::read(std::uint32_t record, std::uint64_t max_
     read_into(record, bytes, verify);
     return bytes;
   } catch (const std::bad_alloc&) {
-    throw index_->error(ErrorCode::out_of_memory, wanted,
-                        "there is not enough memory for the record's " + std::to_string(wanted.size) + " bytes");
+    throw index_->error(
+        ErrorCode::out_of_memory, wanted,
+        "there is not enough memory for the record's " + std::to_string(wanted.size) + " bytes");
   } catch (const std::length_error&) {
-    throw index_->error(ErrorCode::out_of_memory, wanted,
-                        "the record's " + std::to_string(wanted.size) + " bytes are more than memory can hold");
+    throw index_->error(
+        ErrorCode::out_of_memory, wanted,
+        "the record's " + std::to_string(wanted.size) + " bytes are more than memory can hold");
   }
 }
 
@@ -116,14 +118,15 @@ void ZipArchive::read_into(std::uint32_t record, std::span<std::byte> out, bool 
   }
   if (wanted.deflated) {
     try {
-      const auto stored = zip::Piece::read(source(), wanted.offset, static_cast<std::size_t>(wanted.stored_bytes));
+      const auto stored =
+          zip::Piece::read(source(), wanted.offset, static_cast<std::size_t>(wanted.stored_bytes));
       inflate({stored.bytes.get(), stored.size}, out);
     } catch (const Error& error) {
       throw error.in(source().name(), zip::shown(wanted.name));
     } catch (const std::bad_alloc&) {
       throw index_->error(ErrorCode::out_of_memory, wanted,
-                          "there is not enough memory for the record's " + std::to_string(wanted.stored_bytes) +
-                              " deflated bytes");
+                          "there is not enough memory for the record's " +
+                              std::to_string(wanted.stored_bytes) + " deflated bytes");
     }
   } else {
     source().read_at(wanted.offset, out);

@@ -17,7 +17,7 @@ namespace torchferry {
 
 /// A record of a container, validated: [offset, offset + stored_bytes) lies inside the file.
 struct Record {
-  std::string_view name;       ///< the full name in the archive, root folder included; lives as long as the archive
+  std::string_view name;       ///< in full, root folder included; lives as long as the archive
   std::uint64_t offset;        ///< of the payload, in bytes from the start of the source
   std::uint64_t stored_bytes;  ///< as in the file
   std::uint64_t size;          ///< after inflating; equal to stored_bytes when stored
@@ -25,22 +25,24 @@ struct Record {
   bool deflated;
 };
 
-/// A strict reader of the zip archives that PyTorch writes (and of re-zipped ones): works on the central directory,
-/// zip64 included, and refuses whatever two zip readers could read differently: duplicate names, names equal when
-/// (ASCII) case is ignored or cut by a NUL, a local header that contradicts the directory in name, method, sizes or
-/// checksum, entries that overlap (local headers included) or are out of range, encryption, other methods than
-/// stored and deflated, end records that contradict each other, several disks. Payloads are not read at opening.
+/// A strict reader of the zip archives that PyTorch writes (and of re-zipped ones): works on the central
+/// directory, zip64 included, and refuses whatever two zip readers could read differently: duplicate names,
+/// names equal when (ASCII) case is ignored or cut by a NUL, a local header that contradicts the directory in
+/// name, method, sizes or checksum, entries that overlap (local headers included) or are out of range,
+/// encryption, other methods than stored and deflated, end records that contradict each other, several disks.
+/// Payloads are not read at opening.
 ///
 /// Accepted, as PyTorch writes or reads it: sizes and checksums of zero in local headers that announce a data
-/// descriptor, any alignment padding, irregular zip64 fields in local headers, bytes after the end of the archive.
-/// Folder entries (names ending in '/', without content), which zip tools add, are checked like records and then
-/// left out. Names are bytes, not decoded and not normalised; error messages show their control characters escaped.
-/// Errors about a record carry its name; their byte offset is one of the file where the message says so, and else
-/// one of the record's stored bytes. Immutable; safe to use from any thread.
+/// descriptor, any alignment padding, irregular zip64 fields in local headers, bytes after the end of the
+/// archive. Folder entries (names ending in '/', without content), which zip tools add, are checked like
+/// records and then left out. Names are bytes, not decoded and not normalised; error messages show their
+/// control characters escaped. Errors about a record carry its name; their byte offset is one of the file
+/// where the message says so, and else one of the record's stored bytes. Immutable; safe to use from any
+/// thread.
 class ZipArchive {
  public:
-  /// Throws Error: corrupt, unsupported, limit_exceeded (records, directory_bytes, inflated_bytes, inflate_ratio),
-  /// io, out_of_memory.
+  /// Throws Error: corrupt, unsupported, limit_exceeded (records, directory_bytes, inflated_bytes,
+  /// inflate_ratio), io, out_of_memory.
   static ZipArchive open(std::shared_ptr<const ByteSource> source, const Limits& limits);
 
   /// In the order of the central directory; at least one.
@@ -54,8 +56,8 @@ class ZipArchive {
   /// Error(limit_exceeded) naming `limit_name`. With `verify`, a wrong non-zero CRC-32 is Error(corrupt).
   std::vector<std::byte> read(std::uint32_t record, std::uint64_t max_bytes, const char* limit_name,
                               bool verify) const;
-  /// Fills `out`, whose size is the record's size exactly (Error(invalid_argument) otherwise). After an error the
-  /// content of `out` is unspecified.
+  /// Fills `out`, whose size is the record's size exactly (Error(invalid_argument) otherwise). After an error
+  /// the content of `out` is unspecified.
   void read_into(std::uint32_t record, std::span<std::byte> out, bool verify) const;
 
   const ByteSource& source() const noexcept;

@@ -24,15 +24,20 @@ class ListingReader {
 
  private:
   Error error(ErrorCode code, const std::string& message) const {
-    return layout_error(code, source_, name_.empty() ? Place::end_record : Place::listing, at_, name_, message);
+    return layout_error(code, source_, name_.empty() ? Place::end_record : Place::listing, at_, name_,
+                        message);
   }
 
   void read_entry() {
     name_ = {};
     const std::uint64_t left = end_ - at_;
-    if (left < kEntryBytes) throw error(ErrorCode::corrupt, "the directory ends before the last of its entries");
+    if (left < kEntryBytes) {
+      throw error(ErrorCode::corrupt, "the directory ends before the last of its entries");
+    }
     const std::byte* const p = directory_.bytes.at(at_);
-    if (load_u32(p) != kEntrySignature) throw error(ErrorCode::corrupt, "no entry of the directory lies here");
+    if (load_u32(p) != kEntrySignature) {
+      throw error(ErrorCode::corrupt, "no entry of the directory lies here");
+    }
     const std::size_t name_bytes = load_u16(p + 28);
     const std::size_t extra_bytes = load_u16(p + 30);
     const std::size_t length = kEntryBytes + name_bytes + extra_bytes + load_u16(p + 32);
@@ -71,7 +76,8 @@ class ListingReader {
     }
     const std::string_view root = directory_.root;
     if (name_.size() <= root.size() || name_[root.size()] != '/' || !name_.starts_with(root)) {
-      throw error(ErrorCode::corrupt, "file in archive is not in a subdirectory " + shown(root) + "/: " + shown(name_));
+      throw error(ErrorCode::corrupt,
+                  "file in archive is not in a subdirectory " + shown(root) + "/: " + shown(name_));
     }
     if (name_.back() == '/') directory_.has_folders = true;
   }
@@ -80,21 +86,26 @@ class ListingReader {
     const unsigned flags = load_u16(p + 8);
     const unsigned method = load_u16(p + 10);
     if ((flags & kEncryptionFlags) != 0) {
-      throw error(ErrorCode::unsupported, "the record is encrypted; decrypt the archive with the tool that made it");
+      throw error(ErrorCode::unsupported,
+                  "the record is encrypted; decrypt the archive with the tool that made it");
     }
-    if ((flags & kPatchFlag) != 0) throw error(ErrorCode::unsupported, "the record is a patch of another one");
+    if ((flags & kPatchFlag) != 0) {
+      throw error(ErrorCode::unsupported, "the record is a patch of another one");
+    }
     if (method != kStored && method != kDeflated) {
-      throw error(ErrorCode::unsupported, "the record has compression method " + std::to_string(method) +
-                                              ", and only 0 (stored) and 8 (deflated) are read; zip it again");
+      throw error(ErrorCode::unsupported,
+                  "the record has compression method " + std::to_string(method) +
+                      ", and only 0 (stored) and 8 (deflated) are read; zip it again");
     }
   }
 
   static bool needs_zip64(const Record& record, std::uint32_t disk) noexcept {
-    return record.size == kElsewhere32 || record.stored_bytes == kElsewhere32 || record.offset == kElsewhere32 ||
-           disk == kElsewhere16;
+    return record.size == kElsewhere32 || record.stored_bytes == kElsewhere32 ||
+           record.offset == kElsewhere32 || disk == kElsewhere16;
   }
 
-  /// Finds the zip64 field among the extra fields and takes the overflowing values from it, in their fixed order.
+  /// Finds the zip64 field among the extra fields and takes the overflowing values from it, in their fixed
+  /// order.
   void apply_zip64(std::span<const std::byte> extra, Record& record, std::uint32_t& disk) const {
     std::optional<std::span<const std::byte>> zip64;
     while (extra.size() >= 4) {
@@ -110,7 +121,9 @@ class ListingReader {
     if (!needs_zip64(record, disk)) return;
     std::span<const std::byte> rest = zip64.value_or(std::span<const std::byte>{});
     const auto take = [&](std::size_t size) {
-      if (rest.size() < size) throw error(ErrorCode::corrupt, "the record's zip64 field is missing or too short");
+      if (rest.size() < size) {
+        throw error(ErrorCode::corrupt, "the record's zip64 field is missing or too short");
+      }
       const std::byte* const value = rest.data();
       rest = rest.subspan(size);
       return value;
@@ -128,8 +141,9 @@ class ListingReader {
     const std::uint64_t header = kLocalBytes + name_.size();
     if (!range_within(record.offset, header, directory_.offset) ||
         record.stored_bytes > directory_.offset - record.offset - header) {
-      throw error(ErrorCode::corrupt, "the record (" + std::to_string(record.stored_bytes) + " bytes, header at " +
-                                          std::to_string(record.offset) + ") does not lie before the directory");
+      throw error(ErrorCode::corrupt, "the record (" + std::to_string(record.stored_bytes) +
+                                          " bytes, header at " + std::to_string(record.offset) +
+                                          ") does not lie before the directory");
     }
     if (is_folder(record) && record.size != 0) {
       throw error(ErrorCode::corrupt, "the record has a folder's name but content as well");
@@ -146,15 +160,17 @@ class ListingReader {
   void check_inflation(const Record& record) {
     const auto most = checked_mul(record.stored_bytes, limits_.inflate_ratio);
     if (most && record.size > *most) {
-      throw error(ErrorCode::limit_exceeded, "the record's " + std::to_string(record.stored_bytes) +
-                                                 " deflated bytes claim to give " + std::to_string(record.size) +
-                                                 ", which passes the limit inflate_ratio (" +
-                                                 std::to_string(limits_.inflate_ratio) + ")");
+      throw error(ErrorCode::limit_exceeded,
+                  "the record's " + std::to_string(record.stored_bytes) + " deflated bytes claim to give " +
+                      std::to_string(record.size) + ", which passes the limit inflate_ratio (" +
+                      std::to_string(limits_.inflate_ratio) + ")");
     }
     const auto sum = checked_add(inflated_, record.size);
     if (!sum || *sum > limits_.inflated_bytes) {
-      throw error(ErrorCode::limit_exceeded, "the deflated records up to this one give more bytes than the limit "
-                                             "inflated_bytes (" + std::to_string(limits_.inflated_bytes) + ")");
+      throw error(ErrorCode::limit_exceeded,
+                  "the deflated records up to this one give more bytes than the limit "
+                  "inflated_bytes (" +
+                      std::to_string(limits_.inflated_bytes) + ")");
     }
     inflated_ = *sum;
   }
@@ -186,7 +202,8 @@ void check_limits(const ByteSource& source, const Limits& limits, const End& end
   }
   if (end.entries == 0) refuse(ErrorCode::corrupt, "the archive is empty");
   if (end.entries > end.directory_bytes / kEntryBytes) {
-    refuse(ErrorCode::corrupt, "the directory is too short for its " + std::to_string(end.entries) + " entries");
+    refuse(ErrorCode::corrupt,
+           "the directory is too short for its " + std::to_string(end.entries) + " entries");
   }
 }
 
@@ -203,7 +220,8 @@ Directory read_directory(const ByteSource& source, const Limits& limits) {
   if (tail.holds(end.directory_offset, end.directory_bytes)) {
     directory.bytes = std::move(tail);
   } else {
-    directory.bytes = Piece::read(source, end.directory_offset, static_cast<std::size_t>(end.directory_bytes));
+    directory.bytes =
+        Piece::read(source, end.directory_offset, static_cast<std::size_t>(end.directory_bytes));
   }
   ListingReader(source, limits, directory, end.directory_bytes).read(end.entries);
   return directory;

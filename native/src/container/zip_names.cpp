@@ -33,8 +33,8 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-/// Equal for names that are equal when case is ignored. The bit that separates cases is set in all bytes, which
-/// folds some other characters as well: the comparison of names decides.
+/// Equal for names that are equal when case is ignored. The bit that separates cases is set in all bytes,
+/// which folds some other characters as well: the comparison of names decides.
 std::uint64_t hash_folded(std::string_view name) noexcept {
   static const Seeds seeds = random_seeds();
   constexpr std::uint64_t lower = 0x2020202020202020;
@@ -79,14 +79,17 @@ std::optional<NameTable::Twins> NameTable::build(std::span<const Record> records
     std::size_t at = hash & mask;
     for (; slots_[at].number != 0; at = (at + 1) & mask) {
       const std::uint32_t other = slots_[at].number - 1;
-      if (slots_[at].tag == tag && equal_folded(records[other].name.substr(prefix), name)) return Twins{other, i};
+      if (slots_[at].tag == tag && equal_folded(records[other].name.substr(prefix), name)) {
+        return Twins{other, i};
+      }
     }
     slots_[at] = {tag, i + 1};
   }
   return std::nullopt;
 }
 
-std::optional<std::uint32_t> NameTable::find(std::span<const Record> records, std::string_view name) const noexcept {
+std::optional<std::uint32_t> NameTable::find(std::span<const Record> records,
+                                             std::string_view name) const noexcept {
   const std::size_t mask = slots_.size() - 1;
   const std::uint64_t hash = hash_folded(name);
   const auto tag = static_cast<std::uint32_t>(hash >> 32);

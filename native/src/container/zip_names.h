@@ -10,13 +10,13 @@
 
 namespace torchferry::zip {
 
-/// Finds records by the part of their names below the root: a flat table with open addressing, hashed on the name
-/// in (ASCII) lower case, so that one table serves exact look-up and finds names that differ only in case. Holds
-/// no names itself; the records it was built from must be given to each call.
+/// Finds records by the part of their names below the root: a flat table with open addressing, hashed on the
+/// name in (ASCII) lower case, so that one table serves exact look-up and finds names that differ only in
+/// case. Holds no names itself; the records it was built from must be given to each call.
 class NameTable {
  public:
-  /// Fills the table. Returns the first record, in order, whose name is equal to an earlier one's when case is
-  /// ignored, with that earlier one; the table is of use only where there is none.
+  /// Fills the table. Returns the first record, in order, whose name is equal to an earlier one's when case
+  /// is ignored, with that earlier one; the table is of use only where there is none.
   struct Twins {
     std::uint32_t earlier, later;
   };

@@ -7,14 +7,15 @@
 namespace torchferry::zip {
 namespace {
 
-/// Headers at most this far apart are fetched by one read: so much is copied about as fast as a read is begun, and
-/// faster where the file is not cached.
+/// Headers at most this far apart are fetched by one read: so much is copied about as fast as a read is
+/// begun, and faster where the file is not cached.
 constexpr std::uint64_t kNear = 16 * 1024;
 /// The most that is fetched by one read: small enough to stay in the processor's caches.
 constexpr std::size_t kWindowBytes = 112 * 1024;
 static_assert(kWindowBytes >= kLocalBytes + 0xFFFF);
 
-/// Visits the records in the order of their local headers, which is the listed order in all but edited archives.
+/// Visits the records in the order of their local headers, which is the listed order in all but edited
+/// archives.
 class FileOrder {
  public:
   explicit FileOrder(const std::vector<Record>& records) {
@@ -53,19 +54,22 @@ class PayloadLocator {
   }
 
  private:
-  static std::uint64_t header_bytes(const Record& record) noexcept { return kLocalBytes + record.name.size(); }
+  static std::uint64_t header_bytes(const Record& record) noexcept {
+    return kLocalBytes + record.name.size();
+  }
 
   Error error(ErrorCode code, const Record& record, const std::string& message) const {
     return layout_error(code, source_, Place::local_header, record.offset, record.name, message);
   }
 
   Error overlap(std::size_t i) const {
-    return error(ErrorCode::corrupt, directory_.records[order_[i]],
-                 "the record overlaps the one before it, \"" +
-                     shown(directory_.records[order_[i - 1]].name) + "\"");
+    return error(
+        ErrorCode::corrupt, directory_.records[order_[i]],
+        "the record overlaps the one before it, \"" + shown(directory_.records[order_[i - 1]].name) + "\"");
   }
 
-  /// The local header and name of the i-th record in file order. Nothing of the extra field is needed but its size.
+  /// The local header and name of the i-th record in file order. Nothing of the extra field is needed but its
+  /// size.
   const std::byte* fetch(std::size_t i) {
     const Record& record = directory_.records[order_[i]];
     const std::uint64_t offset = record.offset;
@@ -95,10 +99,12 @@ class PayloadLocator {
     }
     const unsigned flags = load_u16(p + 6);
     if ((flags & (kEncryptionFlags | kPatchFlag)) != 0) {
-      throw error(ErrorCode::unsupported, record, "the local header says that the record is encrypted or a patch");
+      throw error(ErrorCode::unsupported, record,
+                  "the local header says that the record is encrypted or a patch");
     }
     if (load_u16(p + 8) != (record.deflated ? kDeflated : kStored)) {
-      throw error(ErrorCode::corrupt, record, "the local header's compression method differs from the directory's");
+      throw error(ErrorCode::corrupt, record,
+                  "the local header's compression method differs from the directory's");
     }
     check_name(record, p);
     const bool described = (flags & kDescriptorFlag) != 0;
@@ -135,6 +141,8 @@ class PayloadLocator {
 
 }  // namespace
 
-void locate_payloads(const ByteSource& source, Directory& directory) { PayloadLocator(source, directory).run(); }
+void locate_payloads(const ByteSource& source, Directory& directory) {
+  PayloadLocator(source, directory).run();
+}
 
 }  // namespace torchferry::zip

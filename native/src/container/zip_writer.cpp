@@ -28,14 +28,16 @@ constexpr std::size_t kBufferBytes = std::size_t{256} << 10;
 /// Summed and handed on together, so that the sink finds the bytes in the cache.
 constexpr std::size_t kSummedBytes = std::size_t{512} << 10;
 
-[[noreturn]] void refuse(std::string message) { throw Error(ErrorCode::invalid_argument, std::move(message)); }
+[[noreturn]] void refuse(std::string message) {
+  throw Error(ErrorCode::invalid_argument, std::move(message));
+}
 
 void append(std::string& text, std::uint64_t value, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; ++i, value >>= 8) text += static_cast<char>(value & 0xFF);
 }
 
-/// PyTorch's zip64 field of a local header: sizes of a large record (the second one always 0), and the header's own
-/// position when that is far. Empty when there is no need.
+/// PyTorch's zip64 field of a local header: sizes of a large record (the second one always 0), and the
+/// header's own position when that is far. Empty when there is no need.
 std::string local_zip64(std::uint64_t size, std::uint64_t header) {
   const bool large = size >= kZip64From;
   const bool far = header >= kZip64From;
@@ -49,7 +51,9 @@ std::string local_zip64(std::uint64_t size, std::uint64_t header) {
   return field;
 }
 
-std::uint64_t flags_of(std::uint64_t size) { return size == 0 ? kUtf8Flag : kUtf8Flag | zip::kDescriptorFlag; }
+std::uint64_t flags_of(std::uint64_t size) {
+  return size == 0 ? kUtf8Flag : kUtf8Flag | zip::kDescriptorFlag;
+}
 
 /// FNV-1a over bytes of a number or a text.
 struct Hash {
@@ -68,16 +72,14 @@ struct Hash {
 
 }  // namespace
 
-void require_alignment(std::uint32_t alignment) {
-  if (std::has_single_bit(alignment) && alignment <= kMostAlignment) return;
-  refuse("the alignment must be a power of two, at most " + std::to_string(kMostAlignment) + ", not " +
-         std::to_string(alignment));
-}
-
 ZipWriter::ZipWriter(ByteSink& sink, std::string root, const ZipWriterOptions& options)
     : sink_(sink), root_(std::move(root)), options_(options) {
-  require_alignment(options.alignment);
-  if (root_.empty() || root_.find('/') != std::string::npos) refuse("an archive needs a root folder with a plain name");
+  if (!std::has_single_bit(options.alignment) || options.alignment > kMostAlignment) {
+    refuse("the alignment must be a power of two, at most " + std::to_string(kMostAlignment) + ", not " +
+           std::to_string(options.alignment));
+  }
+  if (root_.empty() || root_.find('/') != std::string::npos)
+    refuse("an archive needs a root folder with a plain name");
   buffer_.reserve(kBufferBytes + kDirectBytes);
 }
 
@@ -95,7 +97,8 @@ void ZipWriter::put(std::span<const std::byte> bytes) {
 void ZipWriter::put(std::string_view text) { put(std::as_bytes(std::span(text.data(), text.size()))); }
 
 void ZipWriter::put(std::uint64_t value, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; ++i, value >>= 8) buffer_.push_back(static_cast<std::byte>(value & 0xFF));
+  for (std::size_t i = 0; i < bytes; ++i, value >>= 8)
+    buffer_.push_back(static_cast<std::byte>(value & 0xFF));
   position_ += bytes;
 }
 
@@ -125,7 +128,8 @@ void ZipWriter::begin(std::string_view name, std::uint64_t size) {
   };
   std::string zip64 = local_zip64(size, header);
   std::uint64_t padding = padding_at(header, zip64);
-  // The largest alignment can ask for more padding than an extra field holds; the excess goes before the header.
+  // The largest alignment can ask for more padding than an extra field holds; the excess goes before the
+  // header.
   if (const std::uint64_t extra = zip64.size() + kFieldBytes + padding; extra > kMost16) {
     put(std::string(static_cast<std::size_t>(extra - kMost16), '\0'));
     header = position_;
@@ -154,7 +158,8 @@ void ZipWriter::put_local_header(std::string_view zip64, std::uint64_t padding) 
 }
 
 void ZipWriter::write(std::span<const std::byte> part) {
-  if (part.size() > left_) refuse("the record " + zip::shown(entries_.back().name) + " got more bytes than announced");
+  if (part.size() > left_)
+    refuse("a record got more bytes than announced");
   left_ -= part.size();
   if (!options_.crc32) return put(part);
   while (!part.empty()) {
@@ -167,7 +172,8 @@ void ZipWriter::write(std::span<const std::byte> part) {
 
 void ZipWriter::end() {
   const Entry& entry = entries_.back();
-  if (left_ != 0) refuse("the record " + zip::shown(entry.name) + " lacks " + std::to_string(left_) + " bytes");
+  if (left_ != 0)
+    refuse("the record " + zip::shown(entry.name) + " lacks " + std::to_string(left_) + " bytes");
   if (entry.size == 0) return;
   const std::size_t width = entry.size >= kZip64From || entry.header >= kZip64From ? 8 : 4;
   put(kDescriptorSignature, 4);

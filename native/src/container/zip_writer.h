@@ -12,21 +12,19 @@
 namespace torchferry {
 
 struct ZipWriterOptions {
-  /// Every payload starts at a multiple of this many bytes: a power of two, at most 65,536. 64 suits every dtype and
-  /// vector unit, 4096 direct reading and mapping single records.
+  /// Every payload starts at a multiple of this many bytes: a power of two, at most 65,536. 64 suits every
+  /// dtype and vector unit, 4096 direct reading and mapping single records.
   std::uint32_t alignment = 64;
-  /// Records the CRC-32 of payloads. Otherwise 0 stands for it, which readers take as "not recorded" (zip tools as a
-  /// wrong sum).
+  /// Records the CRC-32 of payloads. Otherwise 0 stands for it, which readers take as "not recorded" (zip
+  /// tools as a wrong sum).
   bool crc32 = true;
 };
 
-/// Throws Error(invalid_argument) unless an archive can have it.
-void require_alignment(std::uint32_t alignment);
-
-/// Writes a zip archive from front to back, byte for byte as PyTorch's own writer does it: stored payloads, aligned by
-/// an "FB" extra field, sizes and sums in data descriptors, zip64 end records always. Beyond 4 GiB its local zip64
-/// fields are PyTorch's too, which zip's specification does not know: zip readers go by the directory, where all is
-/// regular, and torch.load's offset arithmetic (`load.calculate_storage_offsets`) counts on their lengths.
+/// Writes a zip archive from front to back, byte for byte as PyTorch's own writer does it: stored payloads,
+/// aligned by an "FB" extra field, sizes and sums in data descriptors, zip64 end records always. Beyond 4 GiB
+/// its local zip64 fields are PyTorch's too, which zip's specification does not know: zip readers go by the
+/// directory, where all is regular, and torch.load's offset arithmetic (`load.calculate_storage_offsets`)
+/// counts on their lengths.
 ///
 /// Needs memory for the list of records only. After an error the archive is of no use. For one thread.
 class ZipWriter {

@@ -9,8 +9,8 @@
 
 namespace torchferry {
 
-/// Random-access bytes: the leftmost room. A source turns positions into bytes and nothing else; who reads decides
-/// what they mean. Sources are immutable and safe to use from any number of threads.
+/// Random-access bytes: the leftmost room. A source turns positions into bytes and nothing else; who reads
+/// decides what they mean. Sources are immutable and safe to use from any number of threads.
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
@@ -24,15 +24,15 @@ class ByteSource {
   /// Error(io) when the system fails or the file has become shorter since.
   virtual void read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
 
-  /// All bytes in memory, never null: the caller's memory, or one private mapping made on the first call, shared by
-  /// all callers and kept as long as any copy of the pointer lives, longer than the source if need be. Throws
-  /// Error(io). The pages of a mapped file that is truncated by somebody later raise SIGBUS when touched; `read_at`
-  /// gives a typed error instead.
+  /// All bytes in memory, never null: the caller's memory, or one private mapping made on the first call,
+  /// shared by all callers and kept as long as any copy of the pointer lives, longer than the source if need
+  /// be. Throws Error(io). The pages of a mapped file that is truncated by somebody later raise SIGBUS when
+  /// touched; `read_at` gives a typed error instead.
   virtual std::shared_ptr<const std::byte> map() const = 0;
 
-  /// Whether the holder of a map may write to it (casting const away): such writes stay in the process, in private
-  /// copies of the pages that every holder of the map sees, and never reach the file. False for memory that
-  /// belongs to the caller.
+  /// Whether the holder of a map may write to it (casting const away): such writes stay in the process, in
+  /// private copies of the pages that every holder of the map sees, and never reach the file. False for
+  /// memory that belongs to the caller.
   virtual bool map_is_copy_on_write() const noexcept { return false; }
 
  protected:
@@ -50,13 +50,13 @@ class ByteSource {
   std::string name_;
 };
 
-/// Opens a regular file for reading. Throws Error(io) for a missing file, a directory, one that may not be read, or
-/// one that is no regular file (a pipe or a device), each with its cure.
+/// Opens a regular file for reading. Throws Error(io) for a missing file, a directory, one that may not be
+/// read, or one that is no regular file (a pipe or a device), each with its cure.
 std::shared_ptr<const ByteSource> open_file(const std::filesystem::path& path);
 
-/// Bytes that are in memory already; `owner` keeps them alive and unchanged as long as the source or a map lives
-/// (null when the caller sees to that).
-std::shared_ptr<const ByteSource> memory_source(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                                                std::string name);
+/// Bytes that are in memory already; `owner` keeps them alive and unchanged as long as the source or a map
+/// lives (null when the caller sees to that).
+std::shared_ptr<const ByteSource> memory_source(std::span<const std::byte> bytes,
+                                                std::shared_ptr<const void> owner, std::string name);
 
 }  // namespace torchferry

@@ -50,7 +50,8 @@ class Descriptor {
   int value_;
 };
 
-/// Reading goes through `pread`, which has no position to share, so threads need no lock; only making the map does.
+/// Reading goes through `pread`, which has no position to share, so threads need no lock but for
+/// making the map.
 class FileSource final : public ByteSource {
  public:
   FileSource(std::string name, Descriptor descriptor, std::uint64_t size)
@@ -83,23 +84,27 @@ class FileSource final : public ByteSource {
 
  private:
   Error has_become_shorter(std::uint64_t offset) const {
-    return Error(ErrorCode::io, name(), {}, offset,
-                 "the file has become shorter since it was opened; open it again when its writer has finished");
+    return Error(
+        ErrorCode::io, name(), {}, offset,
+        "the file has become shorter since it was opened; open it again when its writer has finished");
   }
 
-  /// Writable because tensors may be built on it; private, so that no write reaches the file; not reserved, so that
-  /// a file larger than the memory can be mapped.
+  /// Writable because tensors may be built on it; private, so that no write reaches the file; not reserved,
+  /// so that a file larger than the memory can be mapped.
   std::shared_ptr<const std::byte> make_mapping() const {
     struct stat now {};
-    if (::fstat(descriptor_.get(), &now) != 0) throw io_error(name(), "cannot be examined: " + system_text(errno));
+    if (::fstat(descriptor_.get(), &now) != 0) {
+      throw io_error(name(), "cannot be examined: " + system_text(errno));
+    }
     if (static_cast<std::uint64_t>(now.st_size) < size()) {
       throw has_become_shorter(static_cast<std::uint64_t>(now.st_size));
     }
     const auto length = static_cast<std::size_t>(size());
-    void* const start = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE,
-                               descriptor_.get(), 0);
+    void* const start =
+        ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor_.get(), 0);
     if (start == MAP_FAILED) {
-      throw io_error(name(), "cannot be mapped into memory (" + system_text(errno) + "); read it without mmap");
+      throw io_error(name(),
+                     "cannot be mapped into memory (" + system_text(errno) + "); read it without mmap");
     }
     return {static_cast<const std::byte*>(start),
             [length](const std::byte* bytes) { ::munmap(const_cast<std::byte*>(bytes), length); }};
@@ -129,7 +134,9 @@ std::shared_ptr<const ByteSource> open_file(const std::filesystem::path& path) {
   std::string name = path.native();
   Descriptor descriptor = open_descriptor(name);
   struct stat status {};
-  if (::fstat(descriptor.get(), &status) != 0) throw io_error(name, "cannot be examined: " + system_text(errno));
+  if (::fstat(descriptor.get(), &status) != 0) {
+    throw io_error(name, "cannot be examined: " + system_text(errno));
+  }
   if (S_ISDIR(status.st_mode)) throw io_error(name, "is a directory; name a checkpoint file inside it");
   if (!S_ISREG(status.st_mode)) {
     throw io_error(name, "not a regular file (a pipe, a socket or a device); copy its content to one");

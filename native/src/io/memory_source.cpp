@@ -28,8 +28,8 @@ class MemorySource final : public ByteSource {
 
 }  // namespace
 
-std::shared_ptr<const ByteSource> memory_source(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                                                std::string name) {
+std::shared_ptr<const ByteSource> memory_source(std::span<const std::byte> bytes,
+                                                std::shared_ptr<const void> owner, std::string name) {
   return std::make_shared<MemorySource>(bytes, std::move(owner), std::move(name));
 }
 

@@ -73,20 +73,27 @@ void Writer::real(double value) {
   for (int shift = 56; shift >= 0; shift -= 8) number(bits >> shift, 1);
 }
 
-void Writer::text(std::string_view utf8) {
-  const std::string name = '"' + std::string(utf8);
-  if (recalled(name)) return;
+void Writer::text(std::string_view utf8) { new_text(utf8); }
+
+void Writer::word(std::string_view utf8) {
+  std::string name = '"' + std::string(utf8);
+  if (!recalled(name)) names_.emplace(std::move(name), new_text(utf8));
+}
+
+Memo Writer::new_text(std::string_view utf8) {
   if (!is_utf8(utf8)) {
-    throw Error(ErrorCode::invalid_argument, "a text is not UTF-8 from byte " + std::to_string(utf8_prefix(utf8)) +
+    throw Error(ErrorCode::invalid_argument, "a text is not UTF-8 from byte " +
+                                                 std::to_string(utf8_prefix(utf8)) +
                                                  " on; Python could not read it");
   }
   if (utf8.size() > std::numeric_limits<std::uint32_t>::max()) {
-    throw Error(ErrorCode::invalid_argument, "a text of " + std::to_string(utf8.size()) + " bytes is too long");
+    throw Error(ErrorCode::invalid_argument,
+                "a text of " + std::to_string(utf8.size()) + " bytes is too long");
   }
   opcode(kBinUnicode);
   number(utf8.size(), 4);
   out_ += utf8;
-  names_.emplace(name, remember());
+  return remember();
 }
 
 void Writer::bytes(std::string_view value) {
@@ -94,7 +101,7 @@ void Writer::bytes(std::string_view value) {
     std::string latin1;
     append_latin1_as_utf8(value, latin1);
     text(latin1);
-    text("latin1");
+    word("latin1");
   });
 }
 

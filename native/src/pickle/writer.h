@@ -29,8 +29,10 @@ class Writer {
   void real(double value);
   /// UTF-8; lone surrogates as three bytes. Throws Error(invalid_argument) when it is not.
   void text(std::string_view utf8);
+  /// The same, but equal ones are one object: for words that come again and again.
+  void word(std::string_view utf8);
   void bytes(std::string_view value);
-  /// A class, function or constant by its name.
+  /// A class, function or constant by its name; equal ones are one object.
   void global(std::string_view module, std::string_view name);
 
   template <class Elements>
@@ -88,6 +90,7 @@ class Writer {
   void mark() { opcode(0x28); }
   void end_tuple(std::size_t count);
   Memo end_call();
+  Memo new_text(std::string_view utf8);
   Memo remember();
   /// Writes it again when there is one of this name.
   bool recalled(const std::string& name);

@@ -187,12 +187,13 @@ const std::vector<Entry>& Checkpoint::entries(std::span<const std::string> path)
   return placed(state, [&]() -> const std::vector<Entry>& {
     std::vector<Entry> entries;
     Walk walk(
-        *state.tree,
+        *state.tree, state.pickle.size(),
         [&state](NodeId node) -> std::optional<std::uint32_t> {
           const std::uint32_t row = state.row_by_node[node];
           return row == 0 || row == kNone ? std::nullopt : std::optional(row - 1);
         },
         state.names, state.options.limits);
+    if (state.format == Format::torchscript) walk.use_script_classes(state.script_classes, nullptr);
     walk.from(node_at(*state.tree, path), entries);
     return state.entries_by_path.emplace(std::move(key), std::move(entries)).first->second;
   });
@@ -231,7 +232,8 @@ const std::vector<std::string>& Checkpoint::opaque_globals() const {
     for (NodeId node = 0; state.tree && node < state.tree->size(); ++node) {
       if (state.tree->kind(node) != Kind::global) continue;
       const std::string_view name = state.tree->qualified_name(node);
-      if (!is_weights_only_global(name) && !is_plain_data_global(name)) names.emplace_back(name);
+      const bool script_class = state.format == Format::torchscript && name.starts_with("__torch__.");
+      if (!script_class && !is_weights_only_global(name) && !is_plain_data_global(name)) names.emplace_back(name);
     }
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());

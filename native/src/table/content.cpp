@@ -211,7 +211,10 @@ std::string quoted(std::string_view text) {
   return quote + "'";
 }
 
-std::string repr(const Tree& tree, NodeId key, int depth) {
+/// A key can be a tuple that holds one tuple many times over, and so on: its text ends here.
+constexpr std::size_t kLongestRepr = 1 << 16;
+
+std::string plain_repr(const Tree& tree, NodeId key) {
   switch (tree.kind(key)) {
     case Kind::none: return "None";
     case Kind::boolean: return tree.boolean(key) ? "True" : "False";
@@ -221,22 +224,40 @@ std::string repr(const Tree& tree, NodeId key, int depth) {
     case Kind::string: return quoted(tree.text(key));
     case Kind::bytes: return "b" + quoted(tree.text(key));
     case Kind::global: return std::string(tree.qualified_name(key));
-    case Kind::tuple: break;
     case Kind::object: return std::string(class_name(tree, key)) + "(...)";
     default: return "...";
   }
-  if (depth > 8) return "(...)";
-  std::string text = "(";
+}
+
+void append_repr(const Tree& tree, NodeId key, int depth, std::string& text) {
+  if (tree.kind(key) != Kind::tuple) {
+    text += plain_repr(tree, key);
+    return;
+  }
+  if (depth > 8) {
+    text += "(...)";
+    return;
+  }
+  text += "(";
   const auto items = tree.items(key);
-  for (std::size_t i = 0; i < items.size(); ++i) text += (i ? ", " : "") + repr(tree, items[i], depth + 1);
-  return text + (items.size() == 1 ? ",)" : ")");
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (i != 0) text += ", ";
+    if (text.size() > kLongestRepr) {
+      text += "...";
+      break;
+    }
+    append_repr(tree, items[i], depth + 1, text);
+  }
+  text += items.size() == 1 ? ",)" : ")";
 }
 
 }  // namespace
 
 std::string key_text(const Tree& tree, NodeId key) {
   if (tree.kind(key) == Kind::string) return std::string(tree.text(key));
-  return repr(tree, key, 0);
+  std::string text;
+  append_repr(tree, key, 0, text);
+  return text;
 }
 
 }  // namespace torchferry

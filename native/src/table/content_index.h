@@ -30,6 +30,7 @@ struct Checkpoint::State {
   std::string pickle_record;          ///< for messages: "data.pkl"; empty where the pickle is no record
   std::uint64_t pickle_start = 0;     ///< of a pickle that is no record: its byte offset in the file
   std::optional<pickle::Tree> tree;   ///< none for formats without a pickle: `flat_root` and `flat_metadata` then
+  ScriptClasses script_classes;       ///< of a TorchScript archive
   ValuePtr flat_root;
   ValuePtr flat_metadata;
   std::vector<std::uint32_t> row_by_node;

@@ -32,7 +32,7 @@ void require_crc(const Checkpoint::State& state, const StorageRow& row, std::spa
   if (row.crc32 == 0) return;
   const std::uint32_t sum = crc32(0, bytes);
   if (sum == row.crc32) return;
-  throw Error(ErrorCode::corrupt, state.source->name(), record_name(state, row), std::nullopt,
+  throw Error(ErrorCode::corrupt, state.source->name(), record_name(state, row), 0,
               "the bytes do not match their recorded CRC-32: the file was damaged after it was written");
 }
 
@@ -143,6 +143,8 @@ void Checkpoint::read_elements(const TensorRow& row, std::uint64_t first, std::s
   for (std::size_t at = 0; at < out.size(); at += width) resolve_bits(out.subspan(at, width), row);
 }
 
+std::string Checkpoint::record_name(const StorageRow& row) const { return torchferry::record_name(*state_, row); }
+
 void Checkpoint::read_storage(const StorageRow& row, std::span<std::byte> out, bool verify) const {
   if (out.size() != row.nbytes) misuse("the size of `out` is not the storage's");
   try {
@@ -166,7 +168,7 @@ void Checkpoint::read_storage_range(const StorageRow& row, std::uint64_t offset,
   try {
     state_->source->read_at(row.file_offset + offset, out);
   } catch (const Error& error) {
-    throw error.in(state_->source->name(), record_name(*state_, row));
+    throw error.in(state_->source->name(), record_name(row));
   }
 }
 

@@ -252,8 +252,9 @@ void read_safetensors_index(Checkpoint::State& state) {
   require_cover(entries, source.size() - 8 - size);
   TableBuilder builder(state.options.limits);
   builder.reserve(entries.size());
-  const std::uint32_t location = builder.location("cpu");
-  for (const HeaderEntry& entry : entries) state.entries.push_back({entry.name, add_tensor(builder, entry, 8 + size, location)});
+  for (const HeaderEntry& entry : entries) {
+    state.entries.push_back({entry.name, add_tensor(builder, entry, 8 + size, builder.location("cpu"))});
+  }
   state.table = std::move(builder).finish();
   state.flat_root = root_of(state.entries);
   state.pickle = {};

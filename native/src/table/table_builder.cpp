@@ -2,6 +2,7 @@
 
 #include <torchferry/error.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/checked.h"
@@ -67,13 +68,9 @@ void TableBuilder::set_geometry(TensorRow& row, std::span<const std::int64_t> si
             " strides");
   }
   std::uint64_t numel = 1;
-  bool empty = false;
   for (const std::int64_t size : sizes) {
     if (size < 0) corrupt("a tensor of negative size: " + shape_text(sizes));
-    if (size == 0) empty = true;
-  }
-  for (const std::int64_t size : sizes) {
-    const auto product = empty ? 0 : checked_mul(numel, static_cast<std::uint64_t>(size));
+    const auto product = checked_mul(numel, static_cast<std::uint64_t>(size));
     if (!product || *product > kMaxElements) corrupt("the number of elements overflows: shape " + shape_text(sizes));
     numel = *product;
   }
@@ -94,10 +91,13 @@ void TableBuilder::set_geometry(TensorRow& row, std::span<const std::int64_t> si
     return;
   }
   dims.resize(dims.size() + sizes.size());
-  std::int64_t stride = 1;
+  // As torch counts them: a dimension of no elements steps like one of a single element.
+  std::uint64_t stride = 1;
   for (std::size_t i = sizes.size(); i-- > 0;) {
-    dims[row.first_size + row.dim + i] = stride;
-    if (!empty) stride *= sizes[i];
+    dims[row.first_size + row.dim + i] = static_cast<std::int64_t>(stride);
+    const auto next = checked_mul(stride, std::max<std::uint64_t>(static_cast<std::uint64_t>(sizes[i]), 1));
+    if (!next || *next > kMaxElements) corrupt("the strides overflow: shape " + shape_text(sizes));
+    stride = *next;
   }
 }
 

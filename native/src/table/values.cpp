@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "table/content.h"
+#include "table/torch_names.h"
 
 namespace torchferry {
 
@@ -149,6 +150,7 @@ class ValueMaker {
     if (rows_[node] != 0 && rows_[node] != kNone) {
       auto value = of_kind(Value::Kind::tensor);
       value->tensor = rows_[node] - 1;
+      value->class_name = tensor_class_name(node);
       return value;
     }
     if (is_mapping(tree_, node)) return mapping(node);
@@ -156,8 +158,9 @@ class ValueMaker {
     if (ValuePtr array = numpy_value(tree_, node)) return array;
     auto value = of_kind(Value::Kind::object);
     const NodeId callable = tree_.callable(node);
-    value->class_name = tree_.kind(callable) == Kind::global ? std::string(tree_.qualified_name(callable)) : "(call)";
-    if (tree_.kind(callable) != Kind::global) value->attributes.emplace_back(text_value(Value::Kind::string, "callable"),
+    const std::string_view name = class_name(tree_, node);
+    value->class_name = name.empty() ? "(call)" : std::string(name);
+    if (name.empty()) value->attributes.emplace_back(text_value(Value::Kind::string, "callable"),
                                                                              make(callable));
     if (tree_.kind(tree_.arguments(node)) == Kind::tuple) {
       for (const NodeId item : tree_.items(tree_.arguments(node))) value->items.push_back(make(item));
@@ -178,6 +181,22 @@ class ValueMaker {
       value->attributes.emplace_back(text_value(Value::Kind::string, "[]"), make(item));
     }
     return value;
+  }
+
+  /// The class of a tensor that is not a plain one, under the name that users know.
+  std::string tensor_class_name(NodeId node) const {
+    const Rebuild function = rebuild_function(class_name(tree_, node));
+    if (function == Rebuild::parameter || function == Rebuild::parameter_with_state ||
+        function == Rebuild::parameter_class) {
+      return "torch.nn.Parameter";
+    }
+    if (function != Rebuild::from_type) return {};
+    const NodeId type = tree_.items(tree_.arguments(node))[1];
+    if (tree_.kind(type) != Kind::global) return {};
+    const std::string_view name = tree_.qualified_name(type);
+    if (name == "torch.Tensor" || name == "torch._tensor.Tensor") return {};
+    if (name == "torch.nn.parameter.Parameter") return "torch.nn.Parameter";
+    return std::string(name);
   }
 
   /// complex, torch.Size, torch.device and int/float made by a call with plain arguments.

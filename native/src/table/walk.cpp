@@ -32,15 +32,6 @@ std::string_view NameArena::add(std::string_view prefix, std::string_view name, 
   return {start, size};
 }
 
-namespace {
-
-/// Whether two names need a dot between them: below the root every name has one in front, an empty one too.
-std::string_view joined(NameArena& names, std::string_view prefix, std::string_view name, bool at_root) {
-  return at_root ? names.add({}, name, false) : names.add(prefix, name, true);
-}
-
-}  // namespace
-
 void Walk::from(NodeId node, std::vector<Entry>& entries) {
   entries_ = &entries;
   visit(node, {}, true);
@@ -48,22 +39,28 @@ void Walk::from(NodeId node, std::vector<Entry>& entries) {
 }
 
 void Walk::emit(std::string_view key, std::uint32_t tensor) {
-  if (entries_->size() >= limits_.tensors) {
-    throw Error(ErrorCode::limit_exceeded,
-                "the content lists more tensors than the limit tensors = " + std::to_string(limits_.tensors));
-  }
-  if (names_.bytes() > limits_.name_bytes) {
-    throw Error(ErrorCode::limit_exceeded,
-                "the names of all tensors exceed the limit name_bytes = " + std::to_string(limits_.name_bytes));
-  }
+  if (entries_->size() >= most_tensors_) too_much("tensors", most_tensors_, limits_.tensors);
   entries_->push_back({key, tensor});
+}
+
+/// Below the root every name has a dot in front, an empty one too.
+std::string_view Walk::joined(std::string_view prefix, std::string_view name, bool at_root) {
+  name_bytes_ += prefix.size() + name.size() + 1;
+  if (name_bytes_ > most_name_bytes_) too_much("name_bytes", most_name_bytes_, limits_.name_bytes);
+  return at_root ? names_.add({}, name, false) : names_.add(prefix, name, true);
+}
+
+void Walk::too_much(const char* limit, std::uint64_t most, std::uint64_t allowed) const {
+  const std::string reason = most == allowed ? "" : ", which is what a pickle of this size may list";
+  throw Error(ErrorCode::limit_exceeded, {}, {}, tree_.offset(path_.empty() ? tree_.root() : path_.back()),
+              "the content's tensors exceed the limit " + std::string(limit) + " = " + std::to_string(most) + reason);
 }
 
 bool Walk::enter(NodeId node) {
   if (++visits_ > limits_.pickle_nodes) {
-    throw Error(ErrorCode::limit_exceeded, "walking the content visits more values than the limit pickle_nodes = " +
-                                               std::to_string(limits_.pickle_nodes) +
-                                               " (containers that are listed many times over)");
+    throw Error(ErrorCode::limit_exceeded, {}, {}, tree_.offset(node),
+                "walking the content visits more values than the limit pickle_nodes = " +
+                    std::to_string(limits_.pickle_nodes) + " (containers that are listed many times over)");
   }
   if (on_path_[node] != 0) {
     // A container that holds itself with no object in between has no finite list of names.
@@ -120,9 +117,9 @@ void Walk::visit_named(NodeId key, NodeId value, std::string_view prefix, bool a
   if (kind < Kind::tuple || kind == Kind::global || kind == Kind::persistent) return;  // a leaf has no name to make
   if (tree_.kind(key) == Kind::string) {
     const std::string_view text = tree_.text(key);
-    visit(value, at_root ? text : joined(names_, prefix, text, at_root), false);
+    visit(value, at_root ? text : joined(prefix, text, at_root), false);
   } else {
-    visit(value, joined(names_, prefix, key_text(tree_, key), at_root), false);
+    visit(value, joined(prefix, key_text(tree_, key), at_root), false);
   }
 }
 
@@ -136,11 +133,15 @@ void Walk::visit_items(std::span<const NodeId> items, std::string_view prefix, b
     if (kind < Kind::tuple || kind == Kind::global || kind == Kind::persistent) continue;
     char digits[24];
     const auto end = std::to_chars(digits, digits + sizeof digits, i).ptr;
-    visit(items[i], joined(names_, prefix, {digits, static_cast<std::size_t>(end - digits)}, at_root), false);
+    visit(items[i], joined(prefix, {digits, static_cast<std::size_t>(end - digits)}, at_root), false);
   }
 }
 
 void Walk::visit_object(NodeId object, std::string_view prefix, bool at_root) {
+  if (script_classes_ != nullptr) {
+    const auto type = script_classes_->find(class_name(tree_, object));
+    if (type != script_classes_->end()) return visit_script_module(type->second, object, prefix, at_root);
+  }
   if (const auto module = module_parts(tree_, object)) return visit_module(*module, prefix, at_root);
   const NodeId arguments = tree_.arguments(object);
   const Kind kind = tree_.kind(arguments);
@@ -182,6 +183,29 @@ void Walk::visit_module(const ModuleParts& module, std::string_view prefix, bool
     }
   }
   for (const auto& [key, value] : mapping_items(tree_, module.modules)) visit_named(key, value, prefix, at_root);
+}
+
+void Walk::visit_script_module(const ScriptClass& type, NodeId object, std::string_view prefix, bool at_root) {
+  std::vector<NodePair> attributes;
+  for (const NodeId mapping : attribute_mappings(tree_, object)) {
+    for (const NodePair& item : mapping_items(tree_, mapping)) attributes.push_back(item);
+  }
+  for (const bool parameters : {true, false}) {
+    for (const std::string& name : parameters ? type.parameters : type.buffers) {
+      const auto found = std::find_if(attributes.begin(), attributes.end(), [&](const NodePair& item) {
+        return tree_.kind(item.first) == Kind::string && tree_.text(item.first) == name;
+      });
+      if (found == attributes.end()) continue;
+      const std::size_t before = entries_->size();
+      visit_named(found->first, found->second, prefix, at_root);
+      if (member_ && entries_->size() == before + 1) member_(entries_->back().tensor, parameters);
+    }
+  }
+  for (const auto& [key, value] : attributes) {
+    const NodeId child = unwrap(tree_, value);
+    if (tree_.kind(child) != Kind::object || !script_classes_->contains(class_name(tree_, child))) continue;
+    visit_named(key, child, prefix, at_root);
+  }
 }
 
 }  // namespace torchferry

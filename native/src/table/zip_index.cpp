@@ -61,7 +61,7 @@ class ZipStorages : public StorageDirectory {
 
 std::string small_text(const ZipArchive& archive, std::uint32_t record) {
   if (archive.records()[record].size > 64) {
-    throw Error(ErrorCode::corrupt, {}, std::string(archive.records()[record].name), std::nullopt,
+    throw Error(ErrorCode::corrupt, {}, std::string(archive.records()[record].name), 0,
                 "a record of " + std::to_string(archive.records()[record].size) + " bytes where a word is expected");
   }
   const std::vector<std::byte> bytes = archive.read(record, 64, "64 bytes", false);
@@ -133,6 +133,7 @@ void read_zip_index(Checkpoint::State& state) {
   state.pickle = archive.read(*archive.find(kPickle), limits.pickle_bytes, "pickle_bytes", state.options.verify_checksums);
 
   state.tree = pickle::parse(state.pickle, limits).tree;
+  if (state.format == Format::torchscript) state.script_classes = read_script_classes(archive, limits);
   read_content(state, ZipStorages(archive), archive.records().size(), big_endian);
 }
 

@@ -72,8 +72,10 @@ def add_torchscript(catalogue):
         rows = observe.describe_tensors(
             [(tuple(k.split(".")), v) for k, v in state.items()], lambda tensor: "cpu"
         )
+        parameters = dict(loaded.named_parameters(remove_duplicate=False))
+        buffers = dict(loaded.named_buffers(remove_duplicate=False))
         for row in rows:
-            row["is_parameter"] = None  # a TorchScript file tells parameters from buffers in its code only
+            row["is_parameter"], row["is_buffer"] = row["key"] in parameters, row["key"] in buffers
         catalogue.add(
             {
                 "name": path.stem,

@@ -4,7 +4,7 @@ import struct
 
 from . import opcodes as op
 from .hostile_archive import Refuser
-from .opcodes import call, dict_of, integer, list_of, named, numbers, one, pickled, storage, tensor, text
+from .opcodes import call, dict_of, integer, list_of, named, numbers, one, pickled, sequence, storage, tensor, text
 
 ALMOST_2_31 = 2**31 - 1
 
@@ -153,6 +153,24 @@ def add_sizes(bad):
             )
         ),
         "limit",
+    )
+    name = text("n" * 65536) + op.put(0) + op.POP
+    chain = 900
+    bad(
+        "size_long_names",
+        pickled(name + (op.EMPTY_DICT + op.get(0)) * chain + tensor() + op.SETITEM * chain),
+        "limit",
+        note="dicts in each other under one long name: the path to the tensor has 59 MB, and every dict has one",
+    )
+    keys = sequence(integer(1)) + op.put(0)
+    for level in range(8):
+        keys += op.POP + sequence(*[op.get(level)] * 100) + op.put(level + 1)
+    bad(
+        "size_laughing_key",
+        pickled(keys + op.POP + dict_of((op.get(8), tensor()))),
+        "fine",
+        "limit",
+        note="a key that would be 10 ** 16 numbers long when it was written out",
     )
     bad(
         "size_bytearray",

@@ -25,7 +25,8 @@ class DeflateWriter {
   DeflateWriter& stored_block(bool last, std::string_view content) {
     begin_block(last, 0);
     while (filled_ != 0) bit(0);
-    bits(static_cast<std::uint32_t>(content.size()), 16).bits(~static_cast<std::uint32_t>(content.size()), 16);
+    bits(static_cast<std::uint32_t>(content.size()), 16)
+        .bits(~static_cast<std::uint32_t>(content.size()), 16);
     for (const char c : content) bits(static_cast<unsigned char>(c), 8);
     return *this;
   }
@@ -61,7 +62,9 @@ class DeflateWriter {
     for (const char c : text) literal(static_cast<unsigned char>(c));
     return *this;
   }
-  DeflateWriter& distance(unsigned symbol) { return code(distances_.codes[symbol], distances_.lengths[symbol]); }
+  DeflateWriter& distance(unsigned symbol) {
+    return code(distances_.codes[symbol], distances_.lengths[symbol]);
+  }
   DeflateWriter& end_block() { return literal(256); }
 
   /// The stream up to now, its last byte filled up with zero bits.

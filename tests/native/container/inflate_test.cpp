@@ -40,7 +40,9 @@ TEST(Inflate, WantsExactlyTheWholeStreamAndTheWholeOutput) {
     const std::size_t size = sample.content.size();
     expect_error(ErrorCode::corrupt, "where " + std::to_string(size + 1) + " are expected",
                  [&] { inflated(stream, size + 1); });
-    if (size != 0) expect_error(ErrorCode::corrupt, "gives more than the expected", [&] { inflated(stream, size - 1); });
+    if (size != 0) {
+      expect_error(ErrorCode::corrupt, "gives more than the expected", [&] { inflated(stream, size - 1); });
+    }
     const Error trailing = error_of([&] { inflated(stream + '\0', size); });
     EXPECT_EQ(trailing.message(), "bytes follow the end of the deflate stream");
     EXPECT_EQ(trailing.offset(), stream.size());
@@ -92,11 +94,17 @@ TEST(Inflate, RefusesBrokenStoredBlocks) {
   expect_error(ErrorCode::corrupt, "gives more", [&] { inflated(stream, 6); });
   stream[3] = static_cast<char>(stream[3] ^ 1);
   expect_error(ErrorCode::corrupt, "contradicts itself", [&] { inflated(stream, 7); });
-  expect_error(ErrorCode::corrupt, "ends early", [&] { inflated(std::string("\1\x40\0\xBF\xFF" "abc", 8), 64); });
+  expect_error(ErrorCode::corrupt, "ends early", [&] {
+    inflated(std::string("\1\x40\0\xBF\xFF"
+                         "abc",
+                         8),
+             64);
+  });
 }
 
 TEST(Inflate, RefusesTheReservedBlockType) {
-  expect_error(ErrorCode::corrupt, "reserved type", [] { inflated(DeflateWriter().begin_block(true, 3).bytes(), 0); });
+  expect_error(ErrorCode::corrupt, "reserved type",
+               [] { inflated(DeflateWriter().begin_block(true, 3).bytes(), 0); });
 }
 
 TEST(Inflate, CopiesMatchesThatOverlapThemselves) {
@@ -117,9 +125,9 @@ TEST(Inflate, KnowsEveryLengthAndDistanceCode) {
   // For each code the least and the greatest value: bases and extra bits as in RFC 1951, 3.2.5.
   static constexpr unsigned length_bases[] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
                                               31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-  static constexpr unsigned distance_bases[] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,
-                                                33,  49,  65,  97,  129, 193,  257,  385,  513,  769,
-                                                1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+  static constexpr unsigned distance_bases[] = {
+      1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
+      193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
   const std::string history = testing::words() + std::string(31'868, 'h');
   ASSERT_EQ(history.size(), 32'768U);
   const auto check = [&](unsigned length, unsigned length_code, unsigned length_bits, unsigned distance,
@@ -157,12 +165,14 @@ TEST(Inflate, RefusesMatchesOutsideTheOutput) {
 
 TEST(Inflate, RefusesSymbolsThatStandForNothing) {
   for (const unsigned symbol : {286U, 287U}) {
-    expect_error(ErrorCode::corrupt, "a length that does not exist",
-                 [&] { inflated(DeflateWriter().begin_fixed(true).literal(symbol).bits(0, 32).bytes(), 100); });
+    expect_error(ErrorCode::corrupt, "a length that does not exist", [&] {
+      inflated(DeflateWriter().begin_fixed(true).literal(symbol).bits(0, 32).bytes(), 100);
+    });
   }
   for (const unsigned symbol : {30U, 31U}) {
     expect_error(ErrorCode::corrupt, "a distance that does not exist", [&] {
-      inflated(DeflateWriter().begin_fixed(true).text("a").literal(257).distance(symbol).bits(0, 32).bytes(), 100);
+      inflated(DeflateWriter().begin_fixed(true).text("a").literal(257).distance(symbol).bits(0, 32).bytes(),
+               100);
     });
   }
 }
@@ -227,7 +237,8 @@ TEST(Inflate, TakesCodesOfOneSymbolAndOfNone) {
 }
 
 TEST(Inflate, RefusesWhatIsNoPrefixCode) {
-  const auto refused = [](std::string_view words, DeflateWriter::Lengths literals, DeflateWriter::Lengths distances) {
+  const auto refused = [](std::string_view words, DeflateWriter::Lengths literals,
+                          DeflateWriter::Lengths distances) {
     DeflateWriter writer;
     writer.begin_dynamic(true, std::move(literals), std::move(distances)).bits(0, 32);
     expect_error(ErrorCode::corrupt, words, [&] { inflated(writer.bytes(), 10); });
@@ -260,10 +271,18 @@ TEST(Inflate, RefusesBadCodeLengths) {
 
   // Codes for "repeat the last" and "zeros" (16 and 18), one bit each.
   const auto with_repeats = [] {
-    return DeflateWriter().begin_block(true, 2).bits(0, 5).bits(0, 5).bits(0, 4).bits(1, 3).bits(0, 3).bits(1, 3)
+    return DeflateWriter()
+        .begin_block(true, 2)
+        .bits(0, 5)
+        .bits(0, 5)
+        .bits(0, 4)
+        .bits(1, 3)
+        .bits(0, 3)
+        .bits(1, 3)
         .bits(0, 3);
   };
-  expect_error(ErrorCode::corrupt, "before the first", [&] { inflated(with_repeats().bits(0, 64).bytes(), 10); });
+  expect_error(ErrorCode::corrupt, "before the first",
+               [&] { inflated(with_repeats().bits(0, 64).bytes(), 10); });
   // 138 + 138 zeros are more than 258 lengths.
   expect_error(ErrorCode::corrupt, "too many code lengths",
                [&] { inflated(with_repeats().bits(0xFF, 8).bits(0xFF, 8).bits(0, 64).bytes(), 10); });

@@ -85,7 +85,9 @@ TEST(Sniff, TakesFilesOfAnyLength) {
   const std::string start = "\x80\x02"s + kLong;
   for (std::size_t length = 0; length <= start.size(); ++length) {
     const FileKind kind = kind_of(start.substr(0, length));
-    EXPECT_EQ(kind, length < 2 ? FileKind::unknown : length < start.size() ? FileKind::pickle : FileKind::legacy);
+    EXPECT_EQ(kind, length < 2              ? FileKind::unknown
+                    : length < start.size() ? FileKind::pickle
+                                            : FileKind::legacy);
   }
 }
 
@@ -93,7 +95,8 @@ TEST(DescribeStart, QuotesTheFirstBytes) {
   EXPECT_EQ(describe_start(*source_of("")), "the file is empty");
   EXPECT_EQ(describe_start(*source_of("abc")), "it starts with 61 62 63 \"abc\"");
   EXPECT_EQ(describe_start(*source_of("\x01\x02\x80"s)), "it starts with 01 02 80");
-  EXPECT_EQ(describe_start(*source_of("\x01 longer than eight")), "it starts with 01 20 6c 6f 6e 67 65 72 \". longer\"");
+  EXPECT_EQ(describe_start(*source_of("\x01 longer than eight")),
+            "it starts with 01 20 6c 6f 6e 67 65 72 \". longer\"");
 }
 
 TEST(DescribeStart, SaysWhatSuchFilesUsuallyAre) {
@@ -110,7 +113,10 @@ TEST(DescribeStart, SaysWhatSuchFilesUsuallyAre) {
   says("\x93NUMPY\x01\x00"s, "NumPy");
   says("GGUF\x03"s, "GGUF");
   says("PK\x05\x06"s + std::string(18, '\0'), "an empty zip archive");
-  says("\x7F" "ELF\x02", "shared library");
+  says(
+      "\x7F"
+      "ELF\x02",
+      "shared library");
 }
 
 }  // namespace

@@ -40,9 +40,14 @@ std::string text_of(const ZipArchive& archive, std::string_view name) {
 /// What torch.save({'a': torch.arange(3.)}, BytesIO()) of PyTorch 2.13 writes, 1,577 bytes.
 std::string golden_archive() {
   const std::string pickle =
-      "\x80\x02}q\x00X\x01\x00\x00\x00""aq\x01""ctorch._utils\n_rebuild_tensor_v2\nq\x02((X\x07\x00\x00\x00storageq\x03"
-      "ctorch\nFloatStorage\nq\x04X\x01\x00\x00\x00""0q\x05X\x03\x00\x00\x00""cpuq\x06K\x03tq\x07QK\x00K\x03\x85q\x08"
-      "K\x01\x85q\x09\x89""ccollections\nOrderedDict\nq\x0a)Rq\x0btq\x0cRq\x0ds."s;
+      "\x80\x02}q\x00X\x01\x00\x00\x00"
+      "aq\x01"
+      "ctorch._utils\n_rebuild_tensor_v2\nq\x02((X\x07\x00\x00\x00storageq\x03"
+      "ctorch\nFloatStorage\nq\x04X\x01\x00\x00\x00"
+      "0q\x05X\x03\x00\x00\x00"
+      "cpuq\x06K\x03tq\x07QK\x00K\x03\x85q\x08"
+      "K\x01\x85q\x09\x89"
+      "ccollections\nOrderedDict\nq\x0a)Rq\x0btq\x0cRq\x0ds."s;
   return ZipBuilder()
       .add("archive/data.pkl", pickle)
       .add("archive/.format_version", "1")
@@ -66,11 +71,13 @@ TEST(ZipArchive, ReadsThePyTorchExample) {
     std::uint64_t offset, size;
     std::uint32_t crc;
   };
-  const Expected expected[] = {
-      {"archive/data.pkl", 64, 162, 0x72F6C675},        {"archive/.format_version", 320, 1, 0x83DCEFB7},
-      {"archive/.storage_alignment", 448, 2, 0xE971773F}, {"archive/byteorder", 576, 6, 0x19E33D85},
-      {"archive/data/0", 704, 12, 0x30C8BC70},          {"archive/version", 832, 2, 0x55679ED1},
-      {"archive/.data/serialization_id", 960, 40, 0xD86DBFED}};
+  const Expected expected[] = {{"archive/data.pkl", 64, 162, 0x72F6C675},
+                               {"archive/.format_version", 320, 1, 0x83DCEFB7},
+                               {"archive/.storage_alignment", 448, 2, 0xE971773F},
+                               {"archive/byteorder", 576, 6, 0x19E33D85},
+                               {"archive/data/0", 704, 12, 0x30C8BC70},
+                               {"archive/version", 832, 2, 0x55679ED1},
+                               {"archive/.data/serialization_id", 960, 40, 0xD86DBFED}};
   ASSERT_EQ(archive.records().size(), std::size(expected));
   for (std::uint32_t i = 0; i < std::size(expected); ++i) {
     const Record& record = archive.records()[i];
@@ -87,11 +94,12 @@ TEST(ZipArchive, ReadsThePyTorchExample) {
 }
 
 TEST(ZipArchive, FindsByExactNameOnly) {
-  const ZipArchive archive = open(ZipBuilder().add("r/data.pkl", "p").add("r/data/0", "0").add("r/x", "").bytes());
+  const ZipArchive archive =
+      open(ZipBuilder().add("r/data.pkl", "p").add("r/data/0", "0").add("r/x", "").bytes());
   EXPECT_EQ(archive.find("data.pkl"), 0U);
   EXPECT_EQ(archive.find("data/0"), 1U);
-  for (const char* name : {"DATA.PKL", "Data.pkl", "data.pk", "data.pklx", "r/data.pkl", "", "/", "data", "data/",
-                           "data/1", "../r/data.pkl", "data\\0", "data.pkl "}) {
+  for (const char* name : {"DATA.PKL", "Data.pkl", "data.pk", "data.pklx", "r/data.pkl", "", "/", "data",
+                           "data/", "data/1", "../r/data.pkl", "data\\0", "data.pkl "}) {
     EXPECT_EQ(archive.find(name), std::nullopt) << name;
   }
   EXPECT_EQ(archive.find("data.pkl\0"s), std::nullopt);
@@ -112,7 +120,8 @@ TEST(ZipArchive, FindsNamesOfEveryLength) {
 }
 
 TEST(ZipArchive, TakesNamesAsBytes) {
-  const std::string names[] = {"вес", "重み", "\U0001F680", "caf\xE9", "\xFF", "blank name", "\n", "a/./../b", "\\", "a//b"};
+  const std::string names[] = {"вес",        "重み", "\U0001F680", "caf\xE9", "\xFF",
+                               "blank name", "\n",   "a/./../b",   "\\",      "a//b"};
   ZipBuilder builder;
   for (const std::string& name : names) builder.add("модель/" + name, name);
   const ZipArchive archive = open(builder.bytes());
@@ -136,7 +145,10 @@ TEST(ZipArchive, ReadsArchivesOfOtherTools) {
   builder.descriptor_flag = 0;
   builder.alignment = 1;
   builder.comment = "made by hand";
-  builder.add("net/", "").add("net/data.pkl", "abc").add("net/data/", "").add_deflated("net/data/0", "deflated");
+  builder.add("net/", "")
+      .add("net/data.pkl", "abc")
+      .add("net/data/", "")
+      .add_deflated("net/data/0", "deflated");
   const ZipArchive archive = open(builder.bytes());
   ASSERT_EQ(archive.records().size(), 2U) << "folders are left out";
   EXPECT_EQ(archive.records()[0].offset, 76U) << "payloads may lie anywhere";
@@ -174,7 +186,8 @@ TEST(ZipArchive, TakesALongerZip64EndRecord) {
   ZipBuilder builder;
   std::string bytes = builder.add("r/a", "payload").bytes();
   const auto& layout = builder.layout();
-  // An "extensible data sector" so large that the record begins before the part of the file that is read first.
+  // An "extensible data sector" so large that the record begins before the part of the file that is read
+  // first.
   const std::string sector(70'000, 'S');
   poke(bytes, layout.end64 + 4, 44 + sector.size(), 8);
   bytes.insert(static_cast<std::size_t>(layout.locator), sector);
@@ -210,7 +223,9 @@ TEST(ZipArchive, InflatesWhatZlibDeflated) {
                          .crc = crc32(0, as_bytes(sample.content))});
   }
   const ZipArchive archive = open(builder.bytes());
-  for (const auto& sample : testing::deflate_samples()) EXPECT_EQ(text_of(archive, sample.name), sample.content);
+  for (const auto& sample : testing::deflate_samples()) {
+    EXPECT_EQ(text_of(archive, sample.name), sample.content);
+  }
 }
 
 TEST(ZipArchive, ChecksTheChecksumOnlyWhenAskedAndWhenThereIsOne) {
@@ -229,7 +244,8 @@ TEST(ZipArchive, ChecksTheChecksumOnlyWhenAskedAndWhenThereIsOne) {
 }
 
 TEST(ZipArchive, BoundsWhatReadAllocates) {
-  const ZipArchive archive = open(ZipBuilder().add("r/a", "0123456789").add_deflated("r/b", "0123456789").bytes());
+  const ZipArchive archive =
+      open(ZipBuilder().add("r/a", "0123456789").add_deflated("r/b", "0123456789").bytes());
   for (const std::uint32_t record : {0U, 1U}) {
     EXPECT_EQ(archive.read(record, 10, "pickle_bytes", true).size(), 10U);
     const Error error = error_of([&] { archive.read(record, 9, "pickle_bytes", true); });
@@ -247,8 +263,13 @@ TEST(ZipArchive, RefusesWrongArguments) {
 }
 
 TEST(ZipArchive, NamesTheRecordAndTheByteOfABrokenDeflateStream) {
-  const ZipArchive archive =
-      open(ZipBuilder().add({.name = "r/a", .payload = "\x01\x02\x00\xFD\xFF""abXX"s, .method = 8, .size = 2}).bytes());
+  const ZipArchive archive = open(ZipBuilder()
+                                      .add({.name = "r/a",
+                                            .payload = "\x01\x02\x00\xFD\xFF"
+                                                       "abXX"s,
+                                            .method = 8,
+                                            .size = 2})
+                                      .bytes());
   const Error error = error_of([&] { archive.read(0, kNoLimit, "test", false); });
   EXPECT_EQ(error.code(), ErrorCode::corrupt);
   EXPECT_EQ(error.file(), "test.pt");

@@ -55,13 +55,13 @@ inline std::string deflate_stored(std::string_view payload) {
 /// One record to write. What is not set is written truly.
 struct ZipEntry {
   std::string name;
-  std::string payload = {};                  ///< as stored: already deflated when `method` is 8
+  std::string payload = {};  ///< as stored: already deflated when `method` is 8
   std::uint16_t method = 0;
-  std::uint64_t hole = 0;                    ///< zero bytes after the payload that take no room on disk
-  std::optional<std::uint64_t> size = {};    ///< listed inflated size
-  std::optional<std::uint32_t> crc = {};     ///< listed CRC-32, of the inflated payload
+  std::uint64_t hole = 0;                  ///< zero bytes after the payload that take no room on disk
+  std::optional<std::uint64_t> size = {};  ///< listed inflated size
+  std::optional<std::uint32_t> crc = {};   ///< listed CRC-32, of the inflated payload
   std::optional<std::string> local_name = {};
-  std::uint16_t flags = 0;                   ///< set in both headers besides the usual ones
+  std::uint16_t flags = 0;  ///< set in both headers besides the usual ones
 };
 
 /// Where the parts of a built archive lie in it.
@@ -70,15 +70,17 @@ struct ZipLayout {
   std::uint64_t directory = 0, end64 = 0, locator = 0, end = 0;
 };
 
-/// Writes zip archives byte for byte as PyTorch's writer does: 64-byte alignment by an "FB" field, sizes only in data
-/// descriptors and the directory, zip64 end records always, and its irregular zip64 fields beyond 4 GiB.
+/// Writes zip archives byte for byte as PyTorch's writer does: 64-byte alignment by an "FB" field, sizes only
+/// in data descriptors and the directory, zip64 end records always, and its irregular zip64 fields beyond 4
+/// GiB.
 class ZipBuilder {
  public:
-  std::uint64_t alignment = 64;      ///< 1: no padding field
+  std::uint64_t alignment = 64;  ///< 1: no padding field
   bool zip64_end = true;
-  std::string trailing;              ///< after the end record
+  std::string trailing;  ///< after the end record
   std::string comment;
-  std::uint16_t descriptor_flag = 8; ///< 0: sizes and CRC-32 in the local header, no descriptors, as zip tools do
+  std::uint16_t descriptor_flag =
+      8;  ///< 0: sizes and CRC-32 in the local header, no descriptors, as zip tools do
 
   ZipBuilder& add(ZipEntry entry) {
     entries_.push_back(std::move(entry));

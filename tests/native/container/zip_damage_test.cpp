@@ -20,7 +20,10 @@ std::vector<std::string> archives() {
   const auto fill = [](ZipBuilder builder) {
     const auto& sample = testing::deflate_samples().front();
     return builder.add("r/data.pkl", "pickle")
-        .add({.name = "r/code.py", .payload = sample.stream, .method = 8, .size = sample.content.size(),
+        .add({.name = "r/code.py",
+              .payload = sample.stream,
+              .method = 8,
+              .size = sample.content.size(),
               .crc = crc32(0, testing::as_bytes(sample.content))})
         .add("r/empty", "")
         .add("r/data/0", std::string(64, 's'))
@@ -65,7 +68,9 @@ TEST(ZipDamage, EveryTruncationIsRefused) {
 
 TEST(ZipDamage, EveryMissingStartIsRefused) {
   for (const std::string& bytes : archives()) {
-    for (std::size_t length = 1; length < bytes.size(); ++length) EXPECT_FALSE(opens_and_reads(bytes.substr(length)));
+    for (std::size_t length = 1; length < bytes.size(); ++length) {
+      EXPECT_FALSE(opens_and_reads(bytes.substr(length)));
+    }
   }
 }
 
@@ -80,7 +85,8 @@ TEST(ZipDamage, EveryChangedByteIsReadOrRefused) {
       }
       byte = good;
     }
-    // Payloads and names are covered by checksums and twice-written names; padding, dates and versions are not.
+    // Payloads and names are covered by checksums and twice-written names; padding, dates and versions are
+    // not.
     EXPECT_GT(refused, static_cast<int>(bytes.size() * 9 / 3));
   }
 }
@@ -98,7 +104,8 @@ TEST(ZipDamage, ChangedNumbersAreReadOrRefused) {
   for (const std::string& bytes : archives()) {
     for (const std::size_t width : {2U, 4U, 8U}) {
       for (std::size_t at = 0; at + width <= bytes.size(); ++at) {
-        for (const std::uint64_t value : {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{1} << (8 * width - 1)}) {
+        for (const std::uint64_t value :
+             {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{1} << (8 * width - 1)}) {
           std::string changed = bytes;
           testing::poke(changed, at, value, width);
           opens_and_reads(changed);

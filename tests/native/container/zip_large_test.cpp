@@ -69,7 +69,8 @@ TEST(ZipLarge, RecordsBeyondFourGiB) {
   EXPECT_EQ(text_at(archive, 3), "");
   EXPECT_EQ(text_at(archive, 5), "3\n");
   for (const Record& record : archive.records()) EXPECT_EQ(record.offset % 64, 0U);
-  expect_error(ErrorCode::limit_exceeded, "pickle_bytes", [&] { archive.read(1, 1 << 30, "pickle_bytes", true); });
+  expect_error(ErrorCode::limit_exceeded, "pickle_bytes",
+               [&] { archive.read(1, 1 << 30, "pickle_bytes", true); });
 }
 
 TEST(ZipLarge, SizesAndOffsetsAroundTheZip64Border) {
@@ -146,14 +147,16 @@ TEST(ZipLarge, SmallFilesTakeOneReadAndFarHeadersOneEach) {
 }
 
 TEST(ZipLarge, HeadersAtAllDistancesAreRead) {
-  // Payloads that grow through the distance up to which headers are fetched together, and past a whole window.
+  // Payloads that grow through the distance up to which headers are fetched together, and past a whole
+  // window.
   for (const std::size_t step : {0U, 1U, 97U, 1'021U, 16'000U, 16'301U, 16'384U}) {
     ZipBuilder builder;
     builder.alignment = 1;
     for (std::size_t i = 0; i < 24; ++i) {
       builder.add("r/" + std::string(1 + i * 37 % 200, 'n') + std::to_string(i), std::string(i * step, 'p'));
     }
-    builder.add("r/large", std::string(300'000, 'L')).add("r/last", "last").trailing = std::string(60'000, 'J');
+    builder.add("r/large", std::string(300'000, 'L')).add("r/last", "last").trailing =
+        std::string(60'000, 'J');
     const ZipArchive archive = ZipArchive::open(builder.source(), {});
     expect_layout(archive, builder.layout());
     EXPECT_EQ(text_at(archive, 25), "last");
@@ -162,7 +165,9 @@ TEST(ZipLarge, HeadersAtAllDistancesAreRead) {
 
 TEST(ZipLarge, NamesThatFillAWindowAreRead) {
   ZipBuilder builder;
-  for (int i = 0; i < 6; ++i) builder.add("r/" + std::string(65'000, static_cast<char>('a' + i)), std::string(2'000, 'p'));
+  for (int i = 0; i < 6; ++i) {
+    builder.add("r/" + std::string(65'000, static_cast<char>('a' + i)), std::string(2'000, 'p'));
+  }
   builder.add("r/tail", std::string(70'000, 't'));
   expect_layout(ZipArchive::open(builder.source(), {}), builder.layout());
 }

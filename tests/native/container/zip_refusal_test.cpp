@@ -134,7 +134,8 @@ const Lie kLies[] = {
     {"ListedOtherRoot", listing(1, 46), 's', 1, kCorrupt, "not in a subdirectory r/: s/b", "s/b"},
     {"ListedOffsetOfAnother", listing(1, 42), 0, 4, kCorrupt, "overlaps", "r/b"},
     {"ListedOffsetBetween", listing(1, 42), 66, 4, kCorrupt, "overlaps", "r/b"},
-    {"ListedOffsetOutside", listing(1, 42), 0xFFFFFFFE, 4, kCorrupt, "does not lie before the directory", "r/b"},
+    {"ListedOffsetOutside", listing(1, 42), 0xFFFFFFFE, 4, kCorrupt, "does not lie before the directory",
+     "r/b"},
     {"LocalSignature", header(1, 0), 0x04034B51, 4, kCorrupt, "no local header", "r/b"},
     {"LocalEncryption", header(1, 6), 0x0809, 2, kUnsupported, "encrypted", "r/b"},
     {"LocalMethod", header(1, 8), 8, 2, kCorrupt, "method differs", "r/b"},
@@ -147,7 +148,8 @@ const Lie kLies[] = {
     {"LocalShortName", header(1, 26), 2, 2, kCorrupt, "name (2 bytes, \"r/\") differs", "r/b"},
     {"LocalLongName", header(1, 26), 0xFFFF, 2, kCorrupt, "\"r/b\"...) differs", "r/b"},
     {"LocalLongExtra", header(2, 28), 0xFFFF, 2, kCorrupt, "pass into the directory", "r/c"},
-    {"LocalExtraIntoNextRecord", header(1, 28), 60, 2, kCorrupt, "overlaps the one before it, \"r/b\"", "r/c"},
+    {"LocalExtraIntoNextRecord", header(1, 28), 60, 2, kCorrupt, "overlaps the one before it, \"r/b\"",
+     "r/c"},
     {"End64Signature", end64(0), 0, 4, kCorrupt, "no zip64 end record", ""},
     {"End64Size", end64(4), 45, 8, kCorrupt, "no zip64 end record", ""},
     {"End64HugeSize", end64(4), kAllOnes, 8, kCorrupt, "no zip64 end record", ""},
@@ -196,15 +198,15 @@ TEST(ZipRefusal, DuplicateNames) {
   const Error twice = refusal(ZipBuilder().add("r/data/0", "a").add("r/x", "x").add("r/data/0", "b").bytes());
   expect_refused(twice, ErrorCode::corrupt, "listed twice");
   EXPECT_EQ(twice.record(), "r/data/0");
-  expect_refused(refusal(ZipBuilder().add("r/data.pkl", "a").add("r/DATA.pkl", "b").bytes()), ErrorCode::corrupt,
-                 "differs from that of \"r/data.pkl\" only in case");
-  expect_refused(refusal(ZipBuilder().add("r/x", "").add("r/d/", "").add("r/D/", "").bytes()), ErrorCode::corrupt,
-                 "only in case");
+  expect_refused(refusal(ZipBuilder().add("r/data.pkl", "a").add("r/DATA.pkl", "b").bytes()),
+                 ErrorCode::corrupt, "differs from that of \"r/data.pkl\" only in case");
+  expect_refused(refusal(ZipBuilder().add("r/x", "").add("r/d/", "").add("r/D/", "").bytes()),
+                 ErrorCode::corrupt, "only in case");
 }
 
 TEST(ZipRefusal, ButNotNamesThatDifferInMoreThanCase) {
-  const std::string names[] = {"@", "`", "[", "{", "k", "\xC3\x89", "\xC3\xA9", "K1", "k2", "long-enough-to-hash-1",
-                               "Long-enough-to-hash-2"};
+  const std::string names[] = {"@",          "`",  "[",  "{",  "k", "\xC3\x89",
+                               "\xC3\xA9", "K1", "k2", "long-enough-to-hash-1", "Long-enough-to-hash-2"};
   ZipBuilder builder;
   for (const std::string& name : names) builder.add("r/" + name, "");
   EXPECT_EQ(ZipArchive::open(builder.source(), {}).records().size(), std::size(names));
@@ -223,14 +225,16 @@ TEST(ZipRefusal, EveryWordOfALongNameCountsForDuplicates) {
   for (std::size_t i = 0; i < base.size(); i += 23) {
     std::string name = base;
     name[i] = 'Q';
-    expect_refused(refusal(ZipBuilder(builder).add("r/" + name, "").bytes()), ErrorCode::corrupt, "only in case");
+    expect_refused(refusal(ZipBuilder(builder).add("r/" + name, "").bytes()), ErrorCode::corrupt,
+                   "only in case");
   }
 }
 
 TEST(ZipRefusal, RecordsOutsideTheRoot) {
   expect_refused(refusal(ZipBuilder().add("data.pkl", "").bytes()), ErrorCode::corrupt,
                  "file in archive is not in a subdirectory: data.pkl");
-  expect_refused(refusal(ZipBuilder().add("/data.pkl", "").bytes()), ErrorCode::corrupt, "not in a subdirectory");
+  expect_refused(refusal(ZipBuilder().add("/data.pkl", "").bytes()), ErrorCode::corrupt,
+                 "not in a subdirectory");
   for (const char* name : {"__MACOSX/x", "r", "rr/x", "R/x", "x"}) {
     expect_refused(refusal(ZipBuilder().add("r/data.pkl", "").add(name, "").bytes()), ErrorCode::corrupt,
                    "file in archive is not in a subdirectory r/: " + std::string(name));
@@ -244,8 +248,8 @@ TEST(ZipRefusal, FoldersWithContent) {
 }
 
 TEST(ZipRefusal, WrongLocalNames) {
-  const Error error =
-      refusal(ZipBuilder().add("r/x", "x").add({.name = "r/a", .payload = "p", .local_name = "r/other"}).bytes());
+  const Error error = refusal(
+      ZipBuilder().add("r/x", "x").add({.name = "r/a", .payload = "p", .local_name = "r/other"}).bytes());
   expect_refused(error, ErrorCode::corrupt, "the local header's name (7 bytes, \"r/o\"...) differs");
   EXPECT_EQ(error.record(), "r/a");
 }
@@ -257,12 +261,14 @@ TEST(ZipRefusal, BytesBeforeTheArchive) {
   }
   ZipBuilder classic;
   classic.zip64_end = false;
-  expect_refused(refusal("j" + classic.add("r/a", "x").bytes()), ErrorCode::corrupt, "were put before the archive");
+  expect_refused(refusal("j" + classic.add("r/a", "x").bytes()), ErrorCode::corrupt,
+                 "were put before the archive");
 }
 
 TEST(ZipRefusal, ASecondEndRecordIsTheOneThatCounts) {
   Good good;
-  expect_refused(refusal(good.bytes + "PK\x05\x06"s + std::string(18, '\0')), ErrorCode::corrupt, "does not end where");
+  expect_refused(refusal(good.bytes + "PK\x05\x06"s + std::string(18, '\0')), ErrorCode::corrupt,
+                 "does not end where");
   EXPECT_EQ(ZipArchive::open(source_of(good.bytes + "PK\x05\x06"s), {}).records().size(), 3U)
       << "a signature with less than a record after it is no end record";
 }
@@ -286,7 +292,8 @@ TEST(ZipRefusal, Zip64FieldsThatAreNotOnesOwn) {
   const std::string four = "\x04\0\0\0\0\0\0\0"s;
   EXPECT_TRUE(opens("\x01\0\x08\0"s + four, 0xFFFFFFFF));
   EXPECT_TRUE(opens("\x01\0\x08\0"s + "********", 4)) << "not asked for";
-  EXPECT_TRUE(opens("UT\x01\0*\x01\0\x10\0"s + four + "********", 0xFFFFFFFF)) << "longer, after another field";
+  EXPECT_TRUE(opens("UT\x01\0*\x01\0\x10\0"s + four + "********", 0xFFFFFFFF))
+      << "longer, after another field";
   EXPECT_TRUE(opens("\0\0\0"s, 4)) << "less than a field, as some tools pad with";
   const auto refused = [&](const std::string& extra, const char* words) {
     const Error error = refusal(with_extra(extra, 0xFFFFFFFF));
@@ -324,7 +331,10 @@ TEST(ZipRefusal, MoreThanTheLimits) {
 
 TEST(ZipRefusal, InflationBombs) {
   const auto bomb = [](std::uint64_t size) {
-    return ZipEntry{.name = "r/bomb" + std::to_string(size), .payload = std::string(1'000, '\0'), .method = 8, .size = size};
+    return ZipEntry{.name = "r/bomb" + std::to_string(size),
+                    .payload = std::string(1'000, '\0'),
+                    .method = 8,
+                    .size = size};
   };
   const Error ratio = refusal(ZipBuilder().add("r/a", "").add(bomb(1'100'001)).bytes());
   expect_refused(ratio, ErrorCode::limit_exceeded, "1000 deflated bytes claim to give 1100001");

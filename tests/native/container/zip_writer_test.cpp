@@ -74,9 +74,14 @@ std::string text_of(const ZipArchive& archive, std::string_view name) {
 TEST(ZipWriter, WritesPyTorchsBytes) {
   // torch.save({'a': torch.arange(3.)}, BytesIO()) of PyTorch 2.13; the same sum is in the reader's tests.
   const std::string pickle =
-      "\x80\x02}q\x00X\x01\x00\x00\x00""aq\x01""ctorch._utils\n_rebuild_tensor_v2\nq\x02((X\x07\x00\x00\x00storageq\x03"
-      "ctorch\nFloatStorage\nq\x04X\x01\x00\x00\x00""0q\x05X\x03\x00\x00\x00""cpuq\x06K\x03tq\x07QK\x00K\x03\x85q\x08"
-      "K\x01\x85q\x09\x89""ccollections\nOrderedDict\nq\x0a)Rq\x0btq\x0cRq\x0ds."s;
+      "\x80\x02}q\x00X\x01\x00\x00\x00"
+      "aq\x01"
+      "ctorch._utils\n_rebuild_tensor_v2\nq\x02((X\x07\x00\x00\x00storageq\x03"
+      "ctorch\nFloatStorage\nq\x04X\x01\x00\x00\x00"
+      "0q\x05X\x03\x00\x00\x00"
+      "cpuq\x06K\x03tq\x07QK\x00K\x03\x85q\x08"
+      "K\x01\x85q\x09\x89"
+      "ccollections\nOrderedDict\nq\x0a)Rq\x0btq\x0cRq\x0ds."s;
   const std::string bytes = written({{"data.pkl", pickle},
                                      {".format_version", "1"},
                                      {".storage_alignment", "64"},
@@ -94,7 +99,8 @@ TEST(ZipWriter, AgreesWithThePyTorchLayoutAtEveryAlignmentAndSize) {
     ZipBuilder builder;
     builder.alignment = alignment;
     for (const std::size_t size : {0U, 1U, 3U, 63U, 64U, 65U, 4'095U, 65'535U, 65'536U, 300'001U}) {
-      records.push_back({"data/" + std::to_string(size), std::string(size, static_cast<char>('a' + size % 26))});
+      records.push_back(
+          {"data/" + std::to_string(size), std::string(size, static_cast<char>('a' + size % 26))});
       builder.add("model/" + records.back().name, records.back().payload);
     }
     ASSERT_EQ(written(records, "model", {.alignment = alignment}), builder.bytes()) << alignment;
@@ -105,10 +111,12 @@ TEST(ZipWriter, EveryPayloadStartsAtTheAlignment) {
   for (std::uint32_t alignment = 1; alignment <= 65'536; alignment *= 2) {
     std::vector<Record> records;
     for (int i = 0; i < 40; ++i) {
-      // With the largest alignment these make paddings of all kinds, those beyond an extra field's length among them.
-      records.push_back({std::string(1 + static_cast<std::size_t>(i) * 7 % 60, static_cast<char>('A' + i % 50)) +
-                             std::to_string(i),
-                         std::string(alignment > 4'096 && i % 3 == 0 ? 65'400 + static_cast<std::size_t>(i) * 3 : 5, 'p')});
+      // With the largest alignment these make paddings of all kinds, those beyond an extra field's length
+      // among them.
+      records.push_back(
+          {std::string(1 + static_cast<std::size_t>(i) * 7 % 60, static_cast<char>('A' + i % 50)) +
+               std::to_string(i),
+           std::string(alignment > 4'096 && i % 3 == 0 ? 65'400 + static_cast<std::size_t>(i) * 3 : 5, 'p')});
     }
     const ZipArchive archive =
         ZipArchive::open(source_of(written(records, "r", {.alignment = alignment})), {});
@@ -121,7 +129,8 @@ TEST(ZipWriter, EveryPayloadStartsAtTheAlignment) {
 }
 
 TEST(ZipWriter, PaddingThatNoExtraFieldHoldsGoesBeforeTheHeader) {
-  // The first payload ends so that the second one's padding would take 65,533 bytes: header, name and field follow.
+  // The first payload ends so that the second one's padding would take 65,533 bytes: header, name and field
+  // follow.
   const std::string second = "data/1";
   const std::uint64_t headers = 30 + std::string("r/" + second).size() + 4;
   const std::string payload(65'536 + 3 - headers - 16, 'p');
@@ -156,7 +165,8 @@ TEST(ZipWriter, SumsCanBeLeftOut) {
   EXPECT_EQ(text_of(archive, "data/0"), "payload");
 }
 
-/// The records of PyTorch's golden >4 GiB shapes: a large one, small ones behind it, an empty one, a large one far out.
+/// The records of PyTorch's golden >4 GiB shapes: a large one, small ones behind it, an empty one, a large
+/// one far out.
 template <class Add>
 void add_far_records(const Add& add) {
   add("data.pkl", "pickle", 0);
@@ -232,13 +242,15 @@ TEST(ZipWriter, TheContentIdTellsContentsApart) {
   EXPECT_EQ(id, id_of("r", {{"a", "1"}, {"b", "2"}}));
   EXPECT_NE(id, id_of("r", {{"a", "1"}, {"b", "3"}}));
   EXPECT_NE(id, id_of("r", {{"a", "1"}, {"c", "2"}}));
-  EXPECT_EQ(id.substr(0, 20), id_of("r", {{"a", "9"}, {"b", "9"}}).substr(0, 20)) << "the first half is of the names";
+  EXPECT_EQ(id.substr(0, 20), id_of("r", {{"a", "9"}, {"b", "9"}}).substr(0, 20))
+      << "the first half is of the names";
 }
 
 TEST(ZipWriter, RefusesMisuse) {
   TextSink sink;
   for (const std::uint32_t alignment : {0U, 3U, 96U, 131'072U}) {
-    expect_error(ErrorCode::invalid_argument, "power of two", [&] { ZipWriter(sink, "r", {.alignment = alignment}); });
+    expect_error(ErrorCode::invalid_argument, "power of two",
+                 [&] { ZipWriter(sink, "r", {.alignment = alignment}); });
   }
   expect_error(ErrorCode::invalid_argument, "root", [&] { ZipWriter(sink, ""); });
   expect_error(ErrorCode::invalid_argument, "root", [&] { ZipWriter(sink, "a/b"); });

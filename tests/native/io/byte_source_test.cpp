@@ -59,7 +59,8 @@ TEST_P(AnySource, ReadsAnyRangeInside) {
 TEST_P(AnySource, RefusesRangesThatPassTheEnd) {
   const auto source = open("0123456789");
   std::array<std::byte, 4> out{};
-  for (const std::uint64_t offset : {std::uint64_t{7}, std::uint64_t{11}, ~std::uint64_t{0}, ~std::uint64_t{0} - 3}) {
+  for (const std::uint64_t offset :
+       {std::uint64_t{7}, std::uint64_t{11}, ~std::uint64_t{0}, ~std::uint64_t{0} - 3}) {
     const Error error = error_of([&] { source->read_at(offset, out); });
     EXPECT_EQ(error.code(), ErrorCode::corrupt);
     EXPECT_EQ(error.file(), source->name());
@@ -195,8 +196,8 @@ TEST(FileSource, SaysWhenItMayNotBeRead) {
 
 TEST(FileSource, TakesAnyName) {
   const TempDirectory directory;
-  for (const std::string name : {"with blank.pt", "новая модель.pt", "模型\U0001F680.pt", "caf\xE9.pt", "\xFF\xFE",
-                                 "line\nbreak", "-rf", "quote\"'\\.pt"}) {
+  for (const std::string name : {"with blank.pt", "новая модель.pt", "模型\U0001F680.pt", "caf\xE9.pt",
+                                 "\xFF\xFE", "line\nbreak", "-rf", "quote\"'\\.pt"}) {
     const auto source = open_file(write_file(directory / name, name));
     EXPECT_EQ(source->name(), (directory / name).native());
     EXPECT_EQ(text_at(*source, 0, name.size()), name);
@@ -233,7 +234,8 @@ TEST(FileSource, NoticesThatTheFileHasBecomeShorter) {
   const Error error = error_of([&] { source->read_at(3'000, out); });
   EXPECT_EQ(error.code(), ErrorCode::io);
   EXPECT_EQ(error.offset(), 4'000U);
-  EXPECT_NE(error.message().find("has become shorter since it was opened"), std::string::npos) << error.what();
+  EXPECT_NE(error.message().find("has become shorter since it was opened"), std::string::npos)
+      << error.what();
   expect_error(ErrorCode::io, "has become shorter since it was opened", [&] { source->read_at(8'000, out); });
   expect_error(ErrorCode::io, "has become shorter since it was opened", [&] { source->map(); });
 }

@@ -9,7 +9,8 @@
 
 namespace torchferry::testing {
 
-/// The Error that `action` throws; a failed expectation, and an error that matches nothing, when it throws none.
+/// The Error that `action` throws; a failed expectation, and an error that matches nothing, when it throws
+/// none.
 template <class Action>
 Error error_of(Action&& action) {
   try {

@@ -15,9 +15,9 @@ namespace torchferry::pickle {
 namespace {
 
 using namespace std::string_literals;
-using torchferry::testing::expect_error;
 using testing::text_of;
 using testing::wire;
+using torchferry::testing::expect_error;
 
 template <class Write>
 std::string pickled(const Write& write) {
@@ -82,9 +82,11 @@ TEST(PickleWriter, PlainValues) {
   EXPECT_EQ(pickled([](Writer& out) { out.tuple(0, [] {}); }), wire("8002 29 2e"));
   EXPECT_EQ(pickled([](Writer& out) { out.text("h\xC3\xA9"); }), wire("8002 58 03000000 'h' c3a9 7100 2e"));
   // pickle.dumps(b'\x00\xff', 2)
-  EXPECT_EQ(pickled([](Writer& out) { out.bytes("\x00\xFF"s); }),
-            wire("8002 63 '_codecs' 0a 'encode' 0a 7100 58 03000000 00 c3bf 7101 58 06000000 'latin1' 7102 86 7103 52"
-                 "7104 2e"));
+  EXPECT_EQ(
+      pickled([](Writer& out) { out.bytes("\x00\xFF"s); }),
+      wire(
+          "8002 63 '_codecs' 0a 'encode' 0a 7100 58 03000000 00 c3bf 7101"
+          "58 06000000 'latin1' 7102 86 7103 52 7104 2e"));
 }
 
 TEST(PickleWriter, TuplesOfEveryLength) {
@@ -101,21 +103,29 @@ TEST(PickleWriter, TuplesOfEveryLength) {
   EXPECT_EQ(tuple(4), wire("8002 28 88888888 74 7100 2e"));
 }
 
-TEST(PickleWriter, EqualTextsAndGlobalsAreOneObject) {
+TEST(PickleWriter, EqualWordsAndGlobalsAreOneObject) {
   const std::string pickle = pickled([](Writer& out) {
     out.tuple(4, [&] {
-      out.text("torch");
+      out.word("torch");
       out.global("torch", "float32");
-      out.text("torch");
+      out.word("torch");
       out.global("torch", "float32");
     });
   });
-  EXPECT_EQ(pickle, wire("8002 28 58 05000000 'torch' 7100 63 'torch' 0a 'float32' 0a 7101 6800 6801 74 7102 2e"));
-  // A text that reads like a global is not taken for it.
+  EXPECT_EQ(pickle,
+            wire("8002 28 58 05000000 'torch' 7100 63 'torch' 0a 'float32' 0a 7101 6800 6801 74 7102 2e"));
+  EXPECT_EQ(pickled([](Writer& out) {
+              out.tuple(2, [&] {
+                out.text("t");
+                out.text("t");
+              });
+            }),
+            wire("8002 58 01000000 't' 7100 58 01000000 't' 7101 86 7102 2e"));
+  // A word that reads like a global is not taken for it.
   EXPECT_EQ(pickled([](Writer& out) {
               out.tuple(2, [&] {
                 out.global("torch", "float32");
-                out.text("torch\nfloat32\n");
+                out.word("torch\nfloat32\n");
               });
             }),
             wire("8002 63 'torch' 0a 'float32' 0a 7100 58 0e000000 'torch' 0a 'float32' 0a 7101 86 7102 2e"));
@@ -124,7 +134,7 @@ TEST(PickleWriter, EqualTextsAndGlobalsAreOneObject) {
 TEST(PickleWriter, MemosBeyondAByteTakeFour) {
   const std::string pickle = pickled([](Writer& out) {
     out.empty_list();
-    out.append(300, [&](std::size_t i) { out.text("t" + std::to_string(i % 290)); });
+    out.append(300, [&](std::size_t i) { out.word("t" + std::to_string(i % 290)); });
   });
   EXPECT_NE(pickle.find(wire("58 04000000 't254' 71ff 58 04000000 't255' 72 00010000")), std::string::npos);
   EXPECT_NE(pickle.find(wire("6801 6802")), std::string::npos) << "t0 and t1 again";
@@ -136,7 +146,8 @@ TEST(PickleWriter, MemosBeyondAByteTakeFour) {
     });
     out.recall(memo);
   });
-  EXPECT_NE(std::move(out).finish().find(wire("72 90010000 74 72 91010000 6a 90010000 86")), std::string::npos);
+  EXPECT_NE(std::move(out).finish().find(wire("72 90010000 74 72 91010000 6a 90010000 86")),
+            std::string::npos);
 }
 
 TEST(PickleWriter, ContainersAreFilledInBatchesOfAThousand) {
@@ -185,9 +196,8 @@ TEST(PickleWriter, AnObjectWithItemsAndAttributes) {
 TEST(PickleWriter, TextsArePythonsUtf8) {
   const std::string lone = "a\xED\xA0\x80z";  // U+D800 on its own, as "surrogatepass" writes it
   EXPECT_EQ(pickled([&](Writer& out) { out.text(lone); }), wire("8002 58 05000000 'a' eda080 'z' 7100 2e"));
-  expect_error(ErrorCode::invalid_argument, "not UTF-8 from byte 1", [] {
-    pickled([](Writer& out) { out.text("a\xFF"); });
-  });
+  expect_error(ErrorCode::invalid_argument, "not UTF-8 from byte 1",
+               [] { pickled([](Writer& out) { out.text("a\xFF"); }); });
 }
 
 }  // namespace

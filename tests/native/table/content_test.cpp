@@ -118,6 +118,34 @@ TEST(ContentTest, ATensorListedManyTimesOverHitsALimit) {
   expect_error(ErrorCode::limit_exceeded, "tensors", [&] { open_content(laughs(tensor({})), 6, options); });
 }
 
+TEST(ContentTest, WhatASmallPickleListsIsBoundedByItsSize) {
+  expect_error(ErrorCode::limit_exceeded, "may list", [] { open_content(laughs(tensor({}))); });
+  Pickle many = put(tensor({}), 100) + "0](";
+  for (int i = 0; i < 30'000; ++i) many += get(100);
+  EXPECT_EQ(open_content(many + "e").entries().size(), 30'000u);
+}
+
+/// 900 dicts in each other, each under the same name of 64 KiB: joined names of 26 GB.
+TEST(ContentTest, TheNamesOfASmallPickleAreBoundedByItsSize) {
+  Pickle deep = put(str(std::string(1 << 16, 'n')), 100) + "0";
+  for (int i = 0; i < 900; ++i) deep += "}" + get(100);
+  deep += tensor({});
+  for (int i = 0; i < 900; ++i) deep += "s";
+  expect_error(ErrorCode::limit_exceeded, "name_bytes", [&] { open_content(deep); });
+}
+
+TEST(ContentTest, AKeyThatHoldsItsPartsManyTimesOverIsCutShort) {
+  Pickle key = put(tuple({num(1)}), 100) + "0";
+  for (unsigned level = 101; level < 108; ++level) {
+    key += "(";
+    for (int i = 0; i < 100; ++i) key += get(level - 1);
+    key += "t" + put({}, level) + "0";
+  }
+  const std::vector<std::string> keys = keys_of(open_content(key + dict({{get(107), tensor({})}})).entries());
+  EXPECT_LT(keys.at(0).size(), 70'000u);
+  EXPECT_TRUE(keys.at(0).starts_with("((((((((1,), (1,), ")) << keys.at(0).substr(0, 40);
+}
+
 TEST(ContentTest, DeepNestingHitsALimit) {
   Pickle deep;
   for (int i = 0; i < 5000; ++i) deep += "]";

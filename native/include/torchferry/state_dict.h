@@ -1,0 +1,91 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torchferry/checkpoint.h>
+#include <torchferry/load_options.h>
+#include <torchferry/plan.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace torchferry {
+
+/// How a load went.
+struct LoadReport {
+  std::chrono::nanoseconds plan{0};      ///< placement
+  std::chrono::nanoseconds transfer{0};  ///< mapping, reading, copying
+  std::chrono::nanoseconds tensors{0};   ///< building views
+  std::uint64_t bytes_mapped = 0;
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_copied_to_devices = 0;
+  /// Tensors left out because they cannot be loaded, with the reason: (key, reason).
+  std::vector<std::pair<std::string, std::string>> skipped;
+};
+
+/// Ordered names and tensors, as nn.Module.state_dict() gives. Immutable as a container; tensors are ordinary
+/// at::Tensors, which share storages as they did when they were saved, on every device. Cheap to copy
+/// (shared); safe to read from any thread.
+class StateDict {
+ public:
+  /// Places the checkpoint's entries. Mirrors torch.load(..., map_location=...) for tensors. `path` is the
+  /// place in the content that the entries are named from, whose `_metadata` becomes versions(). Nothing is
+  /// left behind when it throws: Error(device_unavailable, corrupt, io, out_of_memory, cancelled, unsupported
+  /// when two entries have the same key). Tensors that cannot be represented are left out and listed in
+  /// report().skipped, unless there is no other among `entries`: then the reason is thrown as
+  /// Error(unsupported).
+  ///
+  /// Mapped CPU tensors view the checkpoint's one private mapping: they may be written to, the file never
+  /// changes, and another load from the same open checkpoint sees what was written. Tensors of a checkpoint
+  /// opened on the caller's memory view that memory; load with `mmap` off to write to them.
+  static StateDict load(const Checkpoint& checkpoint, std::span<const Entry> entries,
+                        const LoadOptions& options = {}, std::vector<std::string> path = {});
+  static StateDict load(const Checkpoint& checkpoint, const LoadOptions& options = {});
+  /// From tensors of the caller's, under names that are all different. `parameters` marks the parameters;
+  /// left out, tensors that require gradients count as such. Throws Error(invalid_argument).
+  static StateDict of(std::vector<std::pair<std::string, at::Tensor>> items,
+                      std::vector<bool> parameters = {});
+
+  std::size_t size() const noexcept;
+  const std::string_view& key(std::size_t index) const noexcept;
+  const at::Tensor& tensor(std::size_t index) const noexcept;
+  bool is_parameter(std::size_t index) const noexcept;
+  /// Index of a key.
+  std::optional<std::size_t> find(std::string_view key) const;
+
+  const LoadReport& report() const noexcept;
+  /// `_metadata` of the source: module prefix without the last dot -> version. Empty when the file has none.
+  const std::map<std::string, std::int64_t>& versions() const;
+  bool has_metadata() const;
+
+  /// Items by index, in the order given, under new names where `keys` is not empty (one for each index, all
+  /// different). Tensors are shared. `versions` are those of the modules under their new names; left out,
+  /// they stay as they are. Throws Error(invalid_argument).
+  StateDict select(std::span<const std::size_t> indices, std::vector<std::string> keys = {},
+                   std::optional<std::map<std::string, std::int64_t>> versions = std::nullopt) const;
+  /// All tensors on `device`: one copy for each storage; tensors that share a storage share it there too.
+  /// Tensors that are there already stay the same objects. Throws Error(device_unavailable, out_of_memory,
+  /// unsupported for a tensor that the device's backend cannot build, invalid_argument for a meta tensor,
+  /// which has no bytes to move).
+  StateDict to(const Device& device) const;
+  /// Floating point tensors converted; tensors that are one and the same stay one and the same, and views of
+  /// one storage stay views of one storage as far as they had one dtype. Throws Error(invalid_argument)
+  /// unless `dtype` is a floating point type, Error(unsupported) where libtorch has no conversion.
+  StateDict cast(DType dtype) const;
+  /// Bytes of distinct storages on each device; the meta device's count what they would take.
+  std::map<Device, std::uint64_t> bytes_by_device() const;
+
+ private:
+  struct State;
+  explicit StateDict(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace torchferry

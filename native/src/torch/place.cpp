@@ -1,0 +1,180 @@
+#include "torch/place.h"
+
+#include <torchferry/devices.h>
+#include <torchferry/error.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "torch/read_storages.h"
+#include "torch/storage.h"
+
+namespace torchferry {
+namespace {
+
+/// The alignment that suits every dtype (complex128).
+constexpr std::uintptr_t kAlignment = 16;
+/// Host memory that reading ahead of a copy to a device takes at most, unless one storage is bigger.
+constexpr std::uint64_t kStaging = std::uint64_t{256} << 20;
+
+class Placement {
+ public:
+  Placement(const Checkpoint& checkpoint, std::span<const Entry> entries, const LoadPlan& plan,
+            const LoadOptions& options)
+      : checkpoint_(checkpoint),
+        table_(checkpoint.table()),
+        entries_(entries),
+        plan_(plan),
+        options_(options) {
+    placed_.storages.resize(table_.storages().size());
+  }
+
+  PlacedStorages run() {
+    map_or_sort();
+    announce();
+    read_storages(checkpoint_, reads_, options_);
+    copy_to_devices();
+    return std::move(placed_);
+  }
+
+ private:
+  const StorageRow& row(std::uint32_t storage) const { return table_.storages()[storage]; }
+
+  /// Gives the mapped storages right away and lists the others by what has to be done for them.
+  void map_or_sort() {
+    for (const StoragePlan& step : plan_.storages) {
+      const StorageRow& storage = row(step.storage);
+      switch (step.transfer) {
+        case Transfer::map: map_or_read(step.storage, storage); break;
+        case Transfer::read: read(step.storage, storage); break;
+        case Transfer::copy: copies_.push_back(step); break;
+        case Transfer::nothing: placed_.storages[step.storage] = meta_storage(storage.nbytes); break;
+      }
+    }
+  }
+
+  void map_or_read(std::uint32_t index, const StorageRow& storage) {
+    if (!suits(index, mapping().at(storage.file_offset))) return read(index, storage);
+    placed_.storages[index] = mapping().view(storage.file_offset, storage.nbytes);
+    placed_.bytes_mapped += storage.nbytes;
+  }
+
+  void read(std::uint32_t index, const StorageRow& storage) {
+    placed_.storages[index] = own_storage(storage.nbytes);
+    reads_.push_back({index, static_cast<std::byte*>(placed_.storages[index].mutable_data())});
+    placed_.bytes_read += storage.nbytes;
+  }
+
+  /// Whether tensors of this storage find their elements aligned at `address`. PyTorch's writers align
+  /// storages to 64 bytes, so the dtypes are looked at only for files of others.
+  bool suits(std::uint32_t storage, const std::byte* address) {
+    const auto number = reinterpret_cast<std::uintptr_t>(address);
+    if (number % kAlignment == 0) return true;
+    if (alignments_.empty()) collect_alignments();
+    return number % alignments_[storage] == 0;
+  }
+
+  void collect_alignments() {
+    alignments_.assign(table_.storages().size(), 1);
+    for (const Entry& entry : entries_) collect_alignments(table_.tensors()[entry.tensor]);
+  }
+
+  void collect_alignments(const TensorRow& tensor) {
+    if (tensor.storage != kNone) {
+      auto& alignment = alignments_[tensor.storage];
+      alignment = std::max(alignment, static_cast<std::uint8_t>(itemsize(tensor.dtype)));
+    }
+    for (const std::uint32_t part : table_.parts(tensor)) collect_alignments(table_.tensors()[part]);
+  }
+
+  /// Whether a device's copy can take its bytes from the file's mapping.
+  bool copies_from_mapping(const StorageRow& storage) const {
+    return options_.mmap && !options_.verify_checksums && storage.mappable();
+  }
+
+  void announce() {
+    if (!options_.progress) return;
+    std::uint64_t total = placed_.bytes_read;
+    for (const StoragePlan& step : copies_) {
+      const StorageRow& storage = row(step.storage);
+      total += storage.nbytes * (copies_from_mapping(storage) ? 1 : 2);
+    }
+    options_.progress->total.store(total, std::memory_order_relaxed);
+  }
+
+  void copy_to_devices() {
+    for (std::size_t first = 0; first < copies_.size();) {
+      const std::size_t end = stage(first);
+      for (; first < end; ++first) copy(copies_[first]);
+    }
+  }
+
+  /// Brings the host bytes of copies_[first, …) into placed_.storages, as many as the staging memory allows,
+  /// and returns the end of them. Mapped ones cost nothing.
+  std::size_t stage(std::size_t first) {
+    std::vector<StorageRead> reads;
+    std::uint64_t staged = 0;
+    std::size_t end = first;
+    for (; end < copies_.size(); ++end) {
+      const std::uint32_t index = copies_[end].storage;
+      const StorageRow& storage = row(index);
+      if (copies_from_mapping(storage)) {
+        placed_.storages[index] = mapping().view(storage.file_offset, storage.nbytes);
+        continue;
+      }
+      if (staged != 0 && storage.nbytes > kStaging - std::min(staged, kStaging)) break;
+      placed_.storages[index] = own_storage(storage.nbytes);
+      reads.push_back({index, static_cast<std::byte*>(placed_.storages[index].mutable_data())});
+      staged += storage.nbytes;
+    }
+    read_storages(checkpoint_, reads, options_);
+    return end;
+  }
+
+  void copy(const StoragePlan& step) {
+    stop_if_cancelled(options_);
+    c10::Storage& storage = placed_.storages[step.storage];
+    try {
+      storage = copy_storage(storage, to_c10(step.device));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::out_of_memory) throw;
+      throw Error(ErrorCode::out_of_memory, shortage(step) + error.message());
+    }
+    placed_.bytes_read += storage.nbytes();
+    placed_.bytes_copied_to_devices += storage.nbytes();
+    if (options_.progress) options_.progress->done.fetch_add(storage.nbytes(), std::memory_order_relaxed);
+  }
+
+  std::string shortage(const StoragePlan& step) const {
+    const auto needed = plan_.bytes_by_device.find(step.device);
+    return "the tensors need " + std::to_string(needed == plan_.bytes_by_device.end() ? 0 : needed->second) +
+           " bytes on " + step.device.str() + ", of which " +
+           std::to_string(placed_.bytes_copied_to_devices) + " were placed on devices and are given back; ";
+  }
+
+  const StorageMapping& mapping() {
+    if (!mapping_) mapping_ = std::make_unique<StorageMapping>(checkpoint_.map());
+    return *mapping_;
+  }
+
+  const Checkpoint& checkpoint_;
+  const TensorTable& table_;
+  const std::span<const Entry> entries_;
+  const LoadPlan& plan_;
+  const LoadOptions& options_;
+  PlacedStorages placed_;
+  std::unique_ptr<StorageMapping> mapping_;
+  std::vector<std::uint8_t> alignments_;
+  std::vector<StorageRead> reads_;
+  std::vector<StoragePlan> copies_;
+};
+
+}  // namespace
+
+PlacedStorages place_storages(const Checkpoint& checkpoint, std::span<const Entry> entries,
+                              const LoadPlan& plan, const LoadOptions& options) {
+  return Placement(checkpoint, entries, plan, options).run();
+}
+
+}  // namespace torchferry

@@ -1,0 +1,21 @@
+# cmake -DLOG= -DREPORTS= -P jni_check.cmake
+# Run after Java tests under -Xcheck:jni, whose findings the JVM writes to LOG: any of them is a failure.
+cmake_minimum_required(VERSION 3.22)
+
+if(NOT EXISTS "${LOG}")
+  message(FATAL_ERROR "${LOG} does not exist: did the tests run under -Xcheck:jni?")
+endif()
+set(finding "(FATAL ERROR|WARNING) in native method|WARNING: JNI|Warning: SIG|exceeds capacity|JNI call made")
+file(GLOB places "${REPORTS}/*.dumpstream" "${REPORTS}/*-output.txt")
+set(findings "")
+foreach(place "${LOG}" ${places})
+  file(STRINGS "${place}" lines REGEX "${finding}" LIMIT_COUNT 20)
+  foreach(line IN LISTS lines)
+    list(APPEND findings "${place}: ${line}")
+  endforeach()
+endforeach()
+if(findings)
+  list(JOIN findings "\n  " findings)
+  message(FATAL_ERROR "-Xcheck:jni found:\n  ${findings}\nThe stacks are in ${LOG}.")
+endif()
+message(STATUS "-Xcheck:jni: nothing to complain about")
