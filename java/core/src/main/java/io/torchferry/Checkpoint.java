@@ -1,0 +1,372 @@
+package io.torchferry;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * An opened checkpoint's index: what {@code torch.load} would read, without reading a byte of any tensor, and without
+ * libtorch. {@link #stateDict} places tensors on devices; that needs libtorch.
+ *
+ * <p>Safe to use from any thread. {@link #close} it when done: state dicts loaded from it and buffers handed out stay
+ * valid, as do {@link TensorInfo} and {@link Value} objects. After close every method but the plain facts
+ * ({@link #format}, {@link #name}, {@link #size}, {@link #savedLocations}) throws {@link IllegalStateException}.
+ */
+public final class Checkpoint implements AutoCloseable {
+    private final Handle handle;
+    private final CheckpointFacts facts;
+    private final boolean borrowed;
+    private volatile TensorTable table;
+    private volatile List<String> opaqueGlobals;
+
+    private Checkpoint(long pointer, String name, boolean borrowed) {
+        this.borrowed = borrowed;
+        this.handle = Handle.owning("Checkpoint " + name, pointer, FormatNative::close);
+        this.facts = CheckpointFacts.read(FormatNative.describe(pointer), name);
+    }
+
+    /**
+     * Opens a file and reads its index. A file of a file system other than the default one is copied to a temporary
+     * file first.
+     *
+     * @throws CheckpointException when there is no such file, or it is not a checkpoint that can be read: see the
+     *     subclasses
+     */
+    public static Checkpoint open(Path path) throws IOException {
+        return open(path, OpenOptions.DEFAULT);
+    }
+
+    /**
+     * Like {@link #open(Path)}.
+     *
+     * @throws CheckpointException see there; {@link UnsafeCheckpointException} with {@link OpenOptions#weightsOnly}
+     */
+    public static Checkpoint open(Path path, OpenOptions options) throws IOException {
+        return Source.of(path).use(source -> open(source, options));
+    }
+
+    /**
+     * Opens a checkpoint in memory: the bytes from the buffer's position to its limit, both of which stay as they are.
+     * A direct buffer is used in place: it must not be changed while anything loaded from it is in use, and is kept
+     * reachable as long as that is; buffers of tensors mapped on it are read-only. The bytes of a heap buffer are
+     * copied to native memory once.
+     *
+     * @throws CheckpointException when it is not a checkpoint that can be read
+     */
+    public static Checkpoint open(ByteBuffer bytes) throws IOException {
+        return open(bytes, OpenOptions.DEFAULT);
+    }
+
+    /** Like {@link #open(ByteBuffer)}. */
+    public static Checkpoint open(ByteBuffer bytes, OpenOptions options) throws IOException {
+        return Source.of(bytes).use(source -> open(source, options));
+    }
+
+    /**
+     * Opens a checkpoint from the channel's position to its end. The bytes are taken from the channel once, into native
+     * memory or a temporary file that is deleted; the channel is left open, at its end, and is not needed any more.
+     *
+     * @throws CheckpointException when it is not a checkpoint that can be read
+     * @throws IOException when the channel cannot be read, or the temporary file not be written
+     */
+    public static Checkpoint open(SeekableByteChannel channel) throws IOException {
+        return open(channel, OpenOptions.DEFAULT);
+    }
+
+    /** Like {@link #open(SeekableByteChannel)}. */
+    public static Checkpoint open(SeekableByteChannel channel, OpenOptions options) throws IOException {
+        return Source.of(channel).use(source -> open(source, options));
+    }
+
+    /**
+     * Opens a checkpoint from what the stream has left. The bytes are taken once, into native memory or a temporary
+     * file that is deleted; the stream is left open, at its end, and is not needed any more.
+     *
+     * @throws CheckpointException when it is not a checkpoint that can be read
+     * @throws IOException when the stream cannot be read, or the temporary file not be written
+     */
+    public static Checkpoint open(InputStream stream) throws IOException {
+        return open(stream, OpenOptions.DEFAULT);
+    }
+
+    /** Like {@link #open(InputStream)}. */
+    public static Checkpoint open(InputStream stream, OpenOptions options) throws IOException {
+        return Source.of(stream).use(source -> open(source, options));
+    }
+
+    private static Checkpoint open(Source source, OpenOptions options) throws IOException {
+        NativeLoader.format();
+        long[] packed = options.packed();
+        byte[] name = Utf8.encode(source.name());
+        long pointer = source.memory() != null
+                ? FormatNative.openMemory(source.memory(), name, packed)
+                : FormatNative.open(source.path(), name, packed);
+        return new Checkpoint(pointer, source.name(), source.borrowed());
+    }
+
+    /** {@link #open(Path)}, {@link #stateDict(String...)} and {@link #close} in one: {@code torch.load(path)}. */
+    public static StateDict load(Path path) throws IOException {
+        return load(path, LoadOptions.defaults());
+    }
+
+    /** {@code torch.load(path, map_location=mapLocation)}, for the tensors. */
+    public static StateDict load(Path path, MapLocation mapLocation) throws IOException {
+        return load(path, LoadOptions.defaults().mapLocation(mapLocation));
+    }
+
+    /** {@code torch.load(path, map_location=device)}, for the tensors. */
+    public static StateDict load(Path path, Device device) throws IOException {
+        return load(path, MapLocation.to(device));
+    }
+
+    /** Like {@link #stateDict(LoadOptions, String...)} on a file that is opened for it and closed again. */
+    public static StateDict load(Path path, LoadOptions options, String... keys) throws IOException {
+        try (Checkpoint checkpoint = open(path, options.openOptions())) {
+            return checkpoint.stateDict(options, keys);
+        }
+    }
+
+    /** What the file is. */
+    public Format format() {
+        return facts.format();
+    }
+
+    /** The path as it was given, or a word for where the bytes came from. */
+    public String name() {
+        return facts.name();
+    }
+
+    /** Bytes of the file. */
+    public long size() {
+        return facts.size();
+    }
+
+    /** Distinct saved locations in order of first appearance, as written: {@code "cpu"}, {@code "cuda:0"}. */
+    public List<String> savedLocations() {
+        return facts.savedLocations();
+    }
+
+    /** Names of the globals in the content that are neither PyTorch's nor plain data, sorted. */
+    public List<String> opaqueGlobals() {
+        List<String> known = opaqueGlobals;
+        if (known == null) {
+            known = new PackReader(handle.use(FormatNative::opaqueGlobals)).strings();
+            opaqueGlobals = known;
+        }
+        return known;
+    }
+
+    /**
+     * Every tensor below a place of the content, in the order of a depth-first walk (a module's in state_dict order),
+     * named relative to it. Two names of one tensor are two entries with the same storage.
+     *
+     * @param path dict keys and list indices that lead to the place; none for the whole content
+     * @throws IllegalArgumentException telling what is there, when there is no such place
+     */
+    public List<TensorInfo> tensors(String... path) {
+        TensorTable all = table();
+        return all.entries(handle.use(pointer -> FormatNative.entries(pointer, PackWriter.path(path))));
+    }
+
+    /**
+     * The content as values, built anew on each call.
+     *
+     * @throws UnsupportedCheckpointException when a container contains itself
+     */
+    public Value root() throws IOException {
+        return value();
+    }
+
+    /**
+     * The content at a place.
+     *
+     * @throws IllegalArgumentException telling what is there, when there is no such place
+     * @throws UnsupportedCheckpointException when a container contains itself
+     */
+    public Value value(String... path) throws IOException {
+        TensorTable all = table();
+        return ValueReader.read(handle.use(pointer -> FormatNative.value(pointer, PackWriter.path(path))), all);
+    }
+
+    /**
+     * The {@code _metadata} of the OrderedDict at a place ({@code nn.Module}'s versions), when it has one.
+     *
+     * @throws IllegalArgumentException telling what is there, when there is no such place
+     */
+    public Optional<Value> metadata(String... path) throws IOException {
+        TensorTable all = table();
+        byte[] packed = handle.use(pointer -> FormatNative.metadata(pointer, PackWriter.path(path)));
+        return packed == null ? Optional.empty() : Optional.of(ValueReader.read(packed, all));
+    }
+
+    /**
+     * The elements of a tensor, read-only and little-endian, on the mapped file; nothing is read until it is touched.
+     * The buffer stays valid after close.
+     *
+     * @throws UnsupportedCheckpointException unless {@link TensorInfo#isPlainRange}; {@link #readElements} works then
+     * @throws IllegalArgumentException when the tensor is not of this checkpoint, or beyond 2 GiB: see
+     *     {@link #bytes(TensorInfo, long, int)}
+     */
+    public ByteBuffer bytes(TensorInfo tensor) throws IOException {
+        if (tensor.nbytes() > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException(tensor.key() + " has " + tensor.nbytes()
+                    + " bytes, more than one ByteBuffer can hold; ask for a part: bytes(tensor, offset, length)");
+        }
+        return bytes(tensor, 0, (int) tensor.nbytes());
+    }
+
+    /**
+     * {@code length} bytes of a tensor's elements, {@code offset} bytes from the first; otherwise like
+     * {@link #bytes(TensorInfo)}.
+     *
+     * @throws IndexOutOfBoundsException when the range is not inside the tensor
+     */
+    public ByteBuffer bytes(TensorInfo tensor, long offset, int length) throws IOException {
+        int row = requireMine(tensor);
+        Objects.checkFromIndexSize(offset, length, tensor.nbytes());
+        return handle.use(pointer -> Pinned.readOnly(
+                pin -> FormatNative.bytes(pointer, row, offset, length, pin)));
+    }
+
+    /**
+     * Reads elements in row-major order, little-endian, conj and neg resolved, into the buffer's remaining bytes, which
+     * must be a whole number of elements. Quantized tensors: the integers. The buffer's position moves to its limit.
+     *
+     * @param first the first element
+     * @throws IndexOutOfBoundsException when the range is not inside the tensor
+     * @throws UnsupportedCheckpointException for sparse and nested tensors; read their {@link TensorInfo#parts}
+     */
+    public void readElements(TensorInfo tensor, long first, ByteBuffer out) throws IOException {
+        int row = requireMine(tensor);
+        handle.use(pointer -> {
+            Elements.read(pointer, row, first, tensor, out);
+            return null;
+        });
+    }
+
+    /**
+     * Updates a digest with all elements of a tensor, as {@link #readElements} gives them.
+     *
+     * @throws UnsupportedCheckpointException for sparse and nested tensors
+     */
+    public void digest(TensorInfo tensor, MessageDigest digest) throws IOException {
+        int row = requireMine(tensor);
+        handle.use(pointer -> {
+            Elements.digest(pointer, row, tensor, digest);
+            return null;
+        });
+    }
+
+    /**
+     * The digest of all elements of a tensor, in lower-case hexadecimal.
+     *
+     * @param algorithm a name of {@link MessageDigest}: {@code "SHA-256"}
+     * @throws IllegalArgumentException when there is no such algorithm
+     * @throws UnsupportedCheckpointException for sparse and nested tensors
+     */
+    public String digest(TensorInfo tensor, String algorithm) throws IOException {
+        MessageDigest digest = Elements.digestNamed(algorithm);
+        digest(tensor, digest);
+        return Elements.hex(digest);
+    }
+
+    /**
+     * Loads the tensors below a place as they were saved: {@code torch.load(path)["model"]}.
+     *
+     * @see #stateDict(LoadOptions, String...)
+     */
+    public StateDict stateDict(String... path) throws IOException {
+        return stateDict(LoadOptions.defaults(), path);
+    }
+
+    /**
+     * Loads the tensors below a place onto one device.
+     *
+     * @see #stateDict(LoadOptions, String...)
+     */
+    public StateDict stateDict(Device device, String... path) throws IOException {
+        return stateDict(MapLocation.to(device), path);
+    }
+
+    /**
+     * Loads the tensors below a place.
+     *
+     * @see #stateDict(LoadOptions, String...)
+     */
+    public StateDict stateDict(MapLocation mapLocation, String... path) throws IOException {
+        return stateDict(LoadOptions.defaults().mapLocation(mapLocation), path);
+    }
+
+    /**
+     * Loads the tensors below a place of the content: what {@code torch.load(file, map_location=...)} does for tensors.
+     * Names are relative to the place. Tensors that cannot be represented are left out and listed in
+     * {@link LoadReport#skipped}. Nothing is left behind when it throws.
+     *
+     * @param path dict keys and list indices that lead to the place; none for the whole content
+     * @throws IllegalArgumentException telling what is there, when there is no such place
+     * @throws DeviceUnavailableException in PyTorch's words, when a device is not there
+     * @throws DeviceOutOfMemoryException when memory runs out
+     * @throws CheckpointException when a byte cannot be read, or a checksum is wrong
+     * @throws java.util.concurrent.CancellationException when {@link Progress#cancel} was called
+     * @throws NativeLibraryException when libtorch cannot be loaded
+     */
+    public StateDict stateDict(LoadOptions options, String... path) throws IOException {
+        Placement placement = Placement.of(this, options, path);
+        return handle.use(pointer -> placement.load(pointer, borrowed && options.mmap()));
+    }
+
+    /**
+     * What {@link #stateDict(LoadOptions, String...)} would do, without reading a tensor byte. Without libtorch the CPU
+     * and meta are the only devices.
+     *
+     * @throws IllegalArgumentException telling what is there, when there is no such place
+     * @throws DeviceUnavailableException in PyTorch's words, when a device is not there
+     */
+    public LoadPlan plan(LoadOptions options, String... path) throws IOException {
+        Placement placement = Placement.of(this, options, path);
+        return handle.use(pointer -> placement.plan(pointer, table()));
+    }
+
+    /**
+     * Gives the index and the file back. Closing twice is allowed.
+     *
+     * @throws IllegalStateException when another thread is inside a method of this object; it stays open then
+     */
+    @Override
+    public void close() {
+        handle.close();
+    }
+
+    /** For example {@code Checkpoint[model.pth, zip, 104857600 bytes]}. */
+    @Override
+    public String toString() {
+        return "Checkpoint[" + name() + ", " + format() + ", " + size() + " bytes]";
+    }
+
+    private TensorTable table() {
+        TensorTable known = table;
+        if (known == null) {
+            known = handle.use(pointer -> new TensorTable(FormatNative.table(pointer)));
+            synchronized (handle) {
+                if (table == null) {
+                    table = known;
+                }
+                known = table;
+            }
+        }
+        return known;
+    }
+
+    private int requireMine(TensorInfo tensor) {
+        if (tensor.table() != table()) {
+            throw new IllegalArgumentException(tensor.key() + " is a tensor of another checkpoint");
+        }
+        return tensor.row();
+    }
+}

@@ -1,0 +1,330 @@
+package io.torchferry;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.AbstractMap;
+import java.util.AbstractSet;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.function.Predicate;
+
+/**
+ * Ordered names and tensors, as {@code nn.Module.state_dict()} gives: an unmodifiable map. Tensors share storages as
+ * they did when they were saved, on every device.
+ *
+ * <p>It owns native memory: {@link #close} it when done. The dicts made from it by {@link #subset}, {@link #to} and so
+ * on are owners of their own, and share tensors with it where that is possible; storages live until the last owner is
+ * closed and the last buffer is unreachable. Safe to use from any thread.
+ */
+public final class StateDict extends AbstractMap<String, Tensor> implements AutoCloseable {
+    private final TensorIndex index;
+    private final Set<Entry<String, Tensor>> entries = new Entries();
+    private volatile Map<String, Long> metadata;
+
+    /** Takes the native state dict over; {@code readOnly}: it may view memory that must not be written to. */
+    StateDict(long pointer, boolean readOnly) {
+        this.index = TensorIndex.owned(pointer, "StateDict", readOnly);
+    }
+
+    TensorIndex index() {
+        return index;
+    }
+
+    /**
+     * A state dict of these tensors, in the map's order; the tensors are shared, not copied.
+     *
+     * @throws NativeLibraryException when libtorch cannot be loaded
+     */
+    public static StateDict of(Map<String, Tensor> tensors) {
+        List<Tensor> values = new ArrayList<>(tensors.values());
+        boolean readOnly = values.stream().anyMatch(tensor -> tensor.owner().readOnly());
+        return new StateDict(Tensors.gather(values, new ArrayList<>(tensors.keySet())), readOnly);
+    }
+
+    /**
+     * The tensor of this name, or {@code null}.
+     *
+     * @throws IllegalStateException after close
+     */
+    @Override
+    public Tensor get(Object key) {
+        index.requireOpen();
+        int at = key instanceof String name ? index.find(name) : -1;
+        return at < 0 ? null : index.tensor(at);
+    }
+
+    @Override
+    public boolean containsKey(Object key) {
+        return key instanceof String name && index.find(name) >= 0;
+    }
+
+    @Override
+    public int size() {
+        return index.size();
+    }
+
+    /** Names and tensors in order; unmodifiable. */
+    @Override
+    public Set<Entry<String, Tensor>> entrySet() {
+        return entries;
+    }
+
+    /** Whether the tensor of this name was saved as a {@code torch.nn.Parameter}. */
+    public boolean isParameter(String key) {
+        return index.flag(require(key), TensorIndex.PARAMETER);
+    }
+
+    /** The tensors whose names pass, in order, under the same names. */
+    public StateDict subset(Predicate<String> keys) {
+        List<Integer> kept = new ArrayList<>();
+        for (int i = 0; i < size(); i++) {
+            if (keys.test(index.key(i))) {
+                kept.add(i);
+            }
+        }
+        return select(kept.stream().mapToInt(Integer::intValue).toArray(), null, null);
+    }
+
+    /** The tensors whose names start with {@code prefix}, under the same names. */
+    public StateDict withPrefix(String prefix) {
+        return subset(key -> key.startsWith(prefix));
+    }
+
+    /**
+     * All tensors, with {@code prefix} taken off the names that start with it, once; the others keep theirs. What
+     * {@code consume_prefix_in_state_dict_if_present} is for, for example with {@code "module."}.
+     *
+     * @throws IllegalArgumentException when two tensors would have the same name
+     */
+    public StateDict withPrefixStripped(String prefix) {
+        return renamed(key -> key.startsWith(prefix) ? key.substring(prefix.length()) : key, strippedVersions(prefix));
+    }
+
+    /**
+     * All tensors under new names, in the same order.
+     *
+     * @throws IllegalArgumentException when two tensors would have the same name
+     */
+    public StateDict renamed(Function<String, String> name) {
+        return renamed(name, null);
+    }
+
+    private StateDict renamed(Function<String, String> name, byte[] versions) {
+        int[] all = new int[size()];
+        Map<String, String> names = new LinkedHashMap<>();
+        for (int i = 0; i < all.length; i++) {
+            all[i] = i;
+            String before = index.key(i);
+            String renamed = Objects.requireNonNull(name.apply(before), "a new name");
+            String other = names.put(renamed, before);
+            if (other != null) {
+                throw new IllegalArgumentException("both " + PythonText.quote(other) + " and "
+                        + PythonText.quote(before) + " would be named " + PythonText.quote(renamed));
+            }
+        }
+        return select(all, new ArrayList<>(names.keySet()), versions);
+    }
+
+    /** The metadata as PyTorch's consume_prefix_in_state_dict_if_present leaves it; null where there is none. */
+    private byte[] strippedVersions(String prefix) {
+        Map<String, Long> before = metadata().orElse(null);
+        if (before == null) {
+            return null;
+        }
+        String module = prefix.endsWith(".") ? prefix.substring(0, prefix.length() - 1) : prefix;
+        Map<String, Long> after = new LinkedHashMap<>(before);
+        before.forEach((name, version) -> {
+            if (!name.isEmpty() && (name.equals(module) || name.startsWith(prefix))) {
+                after.remove(name);
+                after.put(name.equals(module) ? "" : name.substring(prefix.length()), version);
+            }
+        });
+        PackWriter out = new PackWriter().i32(after.size());
+        after.forEach((name, version) -> out.string(name).i64(version));
+        return out.bytes();
+    }
+
+    private StateDict select(int[] indices, List<String> names, byte[] versions) {
+        byte[] keys = names == null ? null : new PackWriter().names(names).bytes();
+        return derived(index.use(pointer -> TorchNative.select(pointer, indices, keys, versions)));
+    }
+
+    private StateDict derived(long pointer) {
+        return new StateDict(pointer, index.readOnly());
+    }
+
+    /**
+     * All tensors on a device: one copy for each storage, so that what shares memory here shares it there. Tensors
+     * that are there already are the same ones. The dict's counterpart of {@code Tensor.to(device)}.
+     *
+     * @throws DeviceUnavailableException when the device is not there
+     * @throws DeviceOutOfMemoryException when its memory runs out
+     */
+    public StateDict to(Device device) {
+        byte[] name = Utf8.encode(device.toString());
+        return derived(index.use(pointer -> TorchNative.to(pointer, name)));
+    }
+
+    /**
+     * Floating point tensors converted to a type, the others unchanged. Two names of one tensor stay that; views of
+     * one storage stay views only where their type does not change.
+     */
+    public StateDict cast(DType dtype) {
+        return derived(index.use(pointer -> TorchNative.cast(pointer, dtype.number())));
+    }
+
+    /** Bytes of distinct storages on each device. */
+    public Map<Device, Long> bytesByDevice() {
+        PackReader in = new PackReader(index.use(TorchNative::bytesByDevice));
+        Map<Device, Long> bytes = new LinkedHashMap<>();
+        for (int n = in.i32(); n > 0; n--) {
+            bytes.put(Device.parse(in.string()), in.i64());
+        }
+        return Collections.unmodifiableMap(bytes);
+    }
+
+    /**
+     * Saves this dict as {@code torch.save(state_dict, path)} does.
+     *
+     * @see #save(Path, SaveOptions)
+     */
+    public void save(Path path) throws IOException {
+        save(path, SaveOptions.defaults());
+    }
+
+    /**
+     * Writes a zip that {@code torch.load} reads with its defaults, {@code weights_only=True} and {@code mmap=True}.
+     * Tensors that share a storage share it in the file; one tensor under two names stays one. Every dtype, conj and
+     * neg bits, quantized, sparse, nested and meta tensors come back bit by bit. Tensors on devices pass through 16 MiB
+     * of host memory.
+     *
+     * <p>The file appears whole or not at all: whatever is at the path stays until then, also when this throws. The
+     * file that this dict was loaded from may be replaced; its mapped tensors keep the old content. Views of one
+     * storage that differ in dtype, which {@code torch.save} refuses, are saved in a form that {@code torch.load}
+     * reads.
+     *
+     * @throws UnsupportedCheckpointException naming the tensor, before anything is written, when {@code torch.save} has
+     *     no form for it
+     * @throws IllegalArgumentException when a key is not text that Python can hold
+     * @throws CheckpointException when the file cannot be written
+     * @throws DeviceOutOfMemoryException when memory runs out
+     * @throws java.util.concurrent.CancellationException when {@link Progress#cancel} was called
+     * @throws IllegalStateException after close
+     */
+    public void save(Path path, SaveOptions options) throws IOException {
+        new Saving(index, options).to(path);
+    }
+
+    /**
+     * The versions of the source's {@code _metadata}: a module's prefix without the last dot ("" for the root) to its
+     * version. Empty when the source has no {@code _metadata}.
+     */
+    public Optional<Map<String, Long>> metadata() {
+        Map<String, Long> known = metadata;
+        if (known == null) {
+            PackReader in = new PackReader(index.use(TorchNative::versions));
+            boolean present = in.i32() != 0;
+            known = new LinkedHashMap<>();
+            for (int n = in.i32(); n > 0; n--) {
+                known.put(in.string(), in.i64());
+            }
+            known = present ? Collections.unmodifiableMap(known) : NO_METADATA;
+            metadata = known;
+        }
+        return known == NO_METADATA ? Optional.empty() : Optional.of(known);
+    }
+
+    private static final Map<String, Long> NO_METADATA = new LinkedHashMap<>();
+
+    /** How the load went; all zero for dicts that were not loaded from a file. */
+    public LoadReport report() {
+        PackReader in = new PackReader(index.use(TorchNative::report));
+        long[] numbers = {in.i64(), in.i64(), in.i64(), in.i64(), in.i64(), in.i64()};
+        List<LoadReport.Skipped> skipped = new ArrayList<>();
+        for (int n = in.i32(); n > 0; n--) {
+            skipped.add(new LoadReport.Skipped(in.string(), in.string()));
+        }
+        return new LoadReport(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5],
+                Collections.unmodifiableList(skipped));
+    }
+
+    /**
+     * Gives this dict's share of the tensors back. Its {@link Tensor} objects can be asked for their shapes and types
+     * afterwards, not for elements. Closing twice is allowed.
+     *
+     * @throws IllegalStateException when another thread is inside a method of this object; it stays open then
+     */
+    @Override
+    public void close() {
+        index.close();
+    }
+
+    /** The names and short forms of the first tensors. */
+    @Override
+    public String toString() {
+        StringBuilder text = new StringBuilder("StateDict{");
+        int shown = Math.min(size(), 8);
+        for (int i = 0; i < shown; i++) {
+            text.append(i == 0 ? "" : ", ").append(PythonText.quote(index.key(i))).append(": ")
+                    .append(index.tensor(i));
+        }
+        return text.append(size() > shown ? ", ... " + (size() - shown) + " more}" : "}").toString();
+    }
+
+    /** Whether the other object is this one: comparing values is {@link Tensor#equalsBitwise}'s work. */
+    @Override
+    public boolean equals(Object other) {
+        return this == other;
+    }
+
+    @Override
+    public int hashCode() {
+        return System.identityHashCode(this);
+    }
+
+    private int require(String key) {
+        int at = index.find(key);
+        if (at < 0) {
+            throw new NoSuchElementException("no tensor is named " + PythonText.quote(key));
+        }
+        return at;
+    }
+
+    private final class Entries extends AbstractSet<Entry<String, Tensor>> {
+        @Override
+        public int size() {
+            return index.size();
+        }
+
+        @Override
+        public Iterator<Entry<String, Tensor>> iterator() {
+            index.requireOpen();
+            return new Iterator<>() {
+                private int next;
+
+                @Override
+                public boolean hasNext() {
+                    return next < index.size();
+                }
+
+                @Override
+                public Entry<String, Tensor> next() {
+                    if (!hasNext()) {
+                        throw new NoSuchElementException();
+                    }
+                    int at = next++;
+                    return new SimpleImmutableEntry<>(index.key(at), index.tensor(at));
+                }
+            };
+        }
+    }
+}

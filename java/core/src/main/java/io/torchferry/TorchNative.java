@@ -1,0 +1,108 @@
+package io.torchferry;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * The native methods that need libtorch. {@code dict} is a {@code torchferry::StateDict*}, {@code module} a
+ * {@code torchferry::ScriptModule*}, {@code checkpoint} a {@code torchferry::Checkpoint*} made by
+ * {@link FormatNative}. Methods that give a dict give a new one that the caller owns. Call
+ * {@link NativeLoader#torch} first.
+ */
+final class TorchNative {
+
+    private TorchNative() {
+    }
+
+    static native byte[] buildId();
+
+    /** Of the libtorch that runs, and of the one built with. */
+    static native byte[] libtorchVersions();
+
+    static native int deviceCount(byte[] type);
+
+    static native byte[] bestDevice();
+
+    static native byte[] availableDevices();
+
+    static native byte[] plan(long checkpoint, byte[] path, int[] selected, byte[] options) throws IOException;
+
+    static native long load(long checkpoint, byte[] path, int[] selected, byte[] options, long progress)
+            throws IOException;
+
+    static native long progressCreate();
+
+    static native long progressDone(long progress);
+
+    static native long progressTotal(long progress);
+
+    static native void progressCancel(long progress);
+
+    static native void progressDestroy(long progress);
+
+    static native void destroy(long dict);
+
+    static native byte[] index(long dict);
+
+    static native byte[] report(long dict);
+
+    static native byte[] versions(long dict);
+
+    static native byte[] bytesByDevice(long dict);
+
+    /** {@code keys} and {@code versions}: null to keep them. */
+    static native long select(long dict, int[] indices, byte[] keys, byte[] versions);
+
+    static native long to(long dict, byte[] device);
+
+    static native long cast(long dict, int dtype);
+
+    /** {@code options}: {@link SaveOptions#packed}. */
+    static native void save(long dict, byte[] path, byte[] options, long progress) throws IOException;
+
+    static native long of(long[] dicts, int[] indices, byte[] keys);
+
+    /** An uninitialised CPU tensor. */
+    static native long empty(int dtype, long[] shape);
+
+    static native long tensorTo(long dict, int index, byte[] device);
+
+    static native long tensorCast(long dict, int index, int dtype);
+
+    static native long contiguous(long dict, int index);
+
+    /**
+     * The tensor on the CPU, contiguous, dense, conj and neg resolved: in {@code dtype}, or in its own with -1
+     * (quantized: the integers).
+     */
+    static native long elements(long dict, int index, int dtype);
+
+    /** Like {@link FormatNative#bytes}, writable; {@link FormatNative#unpin} gives the pin back. */
+    static native ByteBuffer buffer(long dict, int index, long offset, int length, long[] pin);
+
+    static native long moduleLoad(byte[] path, byte[] name, byte[] device) throws IOException;
+
+    static native long moduleLoadMemory(ByteBuffer memory, byte[] name, byte[] device) throws IOException;
+
+    static native void moduleDestroy(long module);
+
+    static native long moduleStateDict(long module);
+
+    static native byte[] moduleLoadStateDict(long module, long dict, boolean strict);
+
+    static native void moduleTo(long module, byte[] device);
+
+    static native void moduleTrain(long module, boolean on);
+
+    static native boolean moduleIsTraining(long module);
+
+    static native byte[] moduleTypeName(long module);
+
+    /** {@code method} null: forward. Each result is a dict of one. */
+    static native long[] moduleRun(long module, byte[] method, long[] dicts, int[] indices);
+
+    /** Three times for each iteration: index, tensors, destroy. */
+    static native long[] benchLoad(byte[] path, int iterations, boolean mmap) throws IOException;
+
+    static native long[] benchStock(byte[] path, int iterations) throws IOException;
+}

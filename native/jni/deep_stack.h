@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace torchferry::jni {
+
+// Content is walked by recursion, one level of stack for each container inside a container, and a file may
+// use all of Limits::depth. The stacks of Java's threads are small, and overflowing one kills the JVM. So
+// what walks content runs where there is room for it: here as a rule, else on a thread made for the one call.
+
+/// Containers inside containers that ordinary files stay below; their walks fit on ordinary stacks.
+inline constexpr std::uint32_t kOrdinaryDepth = 128;
+
+/// The deepest content that a stack is made for, however far the limit is raised.
+inline constexpr std::uint32_t kMostDepth = 1'000'000;
+
+/// Runs `work` with the stack that content of this depth needs. What it throws passes on. It must not use
+/// JNI.
+void run_on_stack_for(std::uint32_t depth, const std::function<void()>& work);
+
+/// `run_on_stack_for` with a result.
+template <class Work>
+auto on_stack_for(std::uint32_t depth, Work&& work) -> std::invoke_result_t<Work> {
+  using Result = std::invoke_result_t<Work>;
+  if constexpr (std::is_void_v<Result>) {
+    run_on_stack_for(depth, work);
+  } else {
+    std::optional<Result> result;
+    run_on_stack_for(depth, [&] { result.emplace(work()); });
+    return std::move(*result);
+  }
+}
+
+}  // namespace torchferry::jni
