@@ -1,0 +1,62 @@
+package io.torchferry.cli;
+
+import io.torchferry.Checkpoint;
+import io.torchferry.OpenOptions;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code torchferry inspect}: the index of a file. Reads no tensor byte and needs no libtorch. */
+@Command(
+        name = "inspect",
+        header = "Show what is in a checkpoint: tensors, saved locations, other content.",
+        description = {
+            "%nReads the file's index only: no byte of any tensor is read, no libtorch is loaded, no code of the "
+                    + "file is run. So it is quick on files of any size and safe on files of any origin.%n"},
+        footer = {
+            "%nWith --json, one object a line and file:",
+            "  {\"file\", \"format\", \"size\", \"locations\": [..],",
+            "   \"tensors\": [{\"key\", \"dtype\", \"shape\", \"stride\", \"location\", \"nbytes\",",
+            "                \"layout\", \"storage\", \"storage_offset\", ...}],",
+            "   \"storages\": {..}, \"opaque_globals\": [..], \"content\" (with --values)}"})
+final class InspectCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Checkpoints to look into.")
+    private List<Path> files;
+
+    @Option(names = "--json", description = "Print one JSON object a line instead of tables.")
+    private boolean json;
+
+    @Option(names = "--weights-only",
+            description = "Refuse files that torch.load(weights_only=True) would refuse, naming the global.")
+    private boolean weightsOnly;
+
+    @Option(names = "--values", description = "Show the content that is not tensors in full.")
+    private boolean values;
+
+    @Option(names = "--all", description = "List every tensor and storage; long lists are shortened otherwise.")
+    private boolean all;
+
+    @Override
+    public Integer call() {
+        PrintWriter out = spec.commandLine().getOut();
+        OpenOptions options = OpenOptions.DEFAULT.withWeightsOnly(weightsOnly);
+        return Main.failures(spec.commandLine()).forEach(files, file -> {
+            try (Checkpoint checkpoint = Checkpoint.open(file, options)) {
+                if (json) {
+                    out.println(InspectJson.of(file, checkpoint, values));
+                } else {
+                    new InspectText(out, Terminal.width(), all, values).print(file, checkpoint);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,112 @@
+package io.torchferry.cli;
+
+import io.torchferry.DType;
+import io.torchferry.LoadOptions;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/** {@code torchferry load}: torch.load, with what it did and how long it took. */
+@Command(
+        name = "load",
+        header = "Load a checkpoint's tensors onto a device; tell where they went and how long it took.",
+        description = {
+            "%nWhat torch.load(FILE, map_location=SPEC) does for tensors. SPEC is one of",
+            "  cpu, cuda:1, ...           everything goes there",
+            "  best                       the first accelerator that is there, else the CPU",
+            "  cuda:1=cuda:0,cuda:0=cpu   saved location=device; others stay as saved",
+            "Without --map-location tensors go where they were saved, as in torch.load; a device that is not there is "
+                    + "exit status 3.%n"},
+        footer = {
+            "%nWith --json, one object a line and file:",
+            "  {\"file\", \"format\", \"locations\": [..],",
+            "   \"tensors\": [{\"key\", \"dtype\", \"shape\", \"stride\", \"location\" (as saved),",
+            "                \"device\", \"nbytes\", \"sha256\" (with --digest)}],",
+            "   \"skipped\": [..], \"bytes_by_device\": {..}, \"time_ns\": {..}, ...}",
+            "A digest is SHA-256 over the elements in row-major order, little-endian:",
+            "the integers of quantized, the dense form of sparse tensors. A file that is",
+            "one bare tensor has the key \"\"."})
+final class LoadCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Checkpoints to load, one after the other.")
+    private List<Path> files;
+
+    @Option(names = "--map-location", paramLabel = "SPEC", converter = MapLocationSpec.Converter.class,
+            description = "Where tensors go (default: as saved).")
+    private MapLocationSpec mapLocation = MapLocationSpec.AS_SAVED;
+
+    @Option(names = "--key", paramLabel = "PATH",
+            description = "Load only what is below this place of the content, for example model or optimizer.state.0.")
+    private String key;
+
+    @Option(names = "--strip-prefix", paramLabel = "P",
+            description = "Take this off the names that start with it, for example module.")
+    private String prefix;
+
+    @Option(names = "--digest", description = "Compute SHA-256 of every tensor's elements.")
+    private boolean digest;
+
+    @Option(names = "--no-mmap",
+            description = "Read every byte into memory at once instead of mapping the file.")
+    private boolean noMmap;
+
+    @Option(names = "--cast", paramLabel = "DTYPE", converter = DTypeConverter.class,
+            description = "Convert floating point tensors, for example to float16 or bfloat16.")
+    private DType cast;
+
+    @Option(names = "--verify", description = "Check the file's checksums, which reads every byte.")
+    private boolean verify;
+
+    @Option(names = "--threads", paramLabel = "N", defaultValue = "0",
+            description = "Threads that read (default: as many as there are processors, at most 8).")
+    private int threads;
+
+    @Option(names = "--json", description = "Print one JSON object a line instead of text.")
+    private boolean json;
+
+    @Option(names = "--all", description = "List every tensor, not only totals (text output).")
+    private boolean all;
+
+    @Override
+    public Integer call() {
+        if (threads < 0) {
+            throw new ParameterException(spec.commandLine(), "--threads must not be negative: " + threads);
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter err = spec.commandLine().getErr();
+        LoadOptions options = LoadOptions.defaults().mmap(!noMmap).verifyChecksums(verify).threads(threads);
+        LoadOptions chosen = cast == null ? options : options.cast(cast);
+        return Main.failures(spec.commandLine()).forEach(files, file -> {
+            try (LoadRun run = LoadRun.of(file, mapLocation, chosen, key, prefix, digest, err)) {
+                if (json) {
+                    out.println(run.json());
+                } else {
+                    run.print(out, all);
+                }
+            }
+        });
+    }
+
+    /** For picocli. */
+    static final class DTypeConverter implements ITypeConverter<DType> {
+        @Override
+        public DType convert(String text) {
+            try {
+                return DType.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+}
