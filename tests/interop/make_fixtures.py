@@ -132,7 +132,7 @@ def add_refused(catalogue):
     )
     data = containers.golden()
     bad("truncated", data[:-1], "corrupt")
-    bad("flipped_payload", data[:706] + b"\xff" + data[707:], "fine", verify="corrupt", record="data/0")
+    bad("flipped_payload", data[:706] + b"\xff" + data[707:], "fine", verify="corrupt", record="archive/data/0")
     entries = [rawzip.Entry(name, payload) for name, payload in rawzip.read(data)]
     bad("duplicate_record", rawzip.build(entries + [rawzip.Entry("archive/data/0", bytes(12))]), "corrupt")
     bad(
@@ -156,13 +156,13 @@ def add_refused(catalogue):
         "view_out_of_bounds",
         hostile_archive.archive(opcodes.one(opcodes.tensor(offset=1))),
         "corrupt",
-        record="data.pkl",
+        record="archive/data.pkl",
     )
     bad(
         "memo_missing",
         hostile_archive.archive(opcodes.PROTO + opcodes.get(9) + opcodes.STOP),
         "corrupt",
-        record="data.pkl",
+        record="archive/data.pkl",
     )
     bad("billion_tensors", hostile_archive.archive(hostile_machine.laughs(opcodes.tensor(), 12)), "limit")
     loop, _ = nesting.recursive()

@@ -38,7 +38,8 @@ class Checkpoint {
  public:
   /// Reads the index. Throws Error: io, corrupt, unsafe, unsupported, limit_exceeded.
   static Checkpoint open(const std::filesystem::path& path, const OpenOptions& options = {});
-  /// Bytes in memory; `owner` keeps them alive and unchanged. Nothing is copied.
+  /// Bytes in memory; `owner` keeps them alive and unchanged. Nothing is copied to read the index; tensors are
+  /// copied when they are loaded, so that nobody writes to memory that is the caller's.
   static Checkpoint open(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name,
                          const OpenOptions& options = {});
 
@@ -85,10 +86,13 @@ class Checkpoint {
   /// Where a storage's bytes are, for messages: the container's record, or the storage's key where there is none.
   std::string record_name(const StorageRow& row) const;
 
-  /// The whole file in memory: a private mapping, writable without ever writing to the file, or the caller's memory.
+  /// The whole file in memory, for reading: one mapping for all callers, or the caller's memory.
   std::shared_ptr<const std::byte> map() const;
-  /// Whether `map` is a mapping made here: false for the caller's own memory, which must not be written to.
-  bool is_private_mapping() const noexcept;
+  /// A new mapping on each call, which its holder may write to: the writes are seen by nobody else and never reach
+  /// the file. Null unless `can_map_privately`.
+  std::shared_ptr<std::byte> map_private() const;
+  /// False for memory that was given to `open`: it is the caller's.
+  bool can_map_privately() const noexcept;
 
   struct State;
 

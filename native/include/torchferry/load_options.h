@@ -21,7 +21,8 @@ struct Progress {
 struct LoadOptions {
   MapLocation map_location = MapLocation::as_saved();
   /// true: CPU tensors are views of a private mapping of the file, no byte is read until it is used (torch.load's
-  /// mmap=True). false: every storage is read into memory of its own, by several threads.
+  /// mmap=True); each load has a mapping of its own. false, and always where the checkpoint was opened on memory:
+  /// every storage is read into memory of its own, by several threads.
   bool mmap = true;
   /// Floating point tensors are converted to this type after they are placed; others stay as they are.
   std::optional<DType> cast;

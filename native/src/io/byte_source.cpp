@@ -13,9 +13,9 @@ void ByteSource::require_range(std::uint64_t offset, std::uint64_t length) const
                   std::to_string(size_) + " bytes in all)");
 }
 
-std::shared_ptr<const std::byte> ByteSource::empty_map() noexcept {
-  static constexpr std::byte nothing{};
-  return {std::shared_ptr<const void>(), &nothing};
+std::shared_ptr<std::byte> ByteSource::empty_map() noexcept {
+  static std::byte nothing{};
+  return {std::shared_ptr<void>(), &nothing};
 }
 
 }  // namespace torchferry

@@ -24,16 +24,17 @@ class ByteSource {
   /// Error(io) when the system fails or the file has become shorter since.
   virtual void read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
 
-  /// All bytes in memory, never null: the caller's memory, or one private mapping made on the first call,
+  /// All bytes in memory, for reading, never null: the caller's memory, or one mapping made on the first call,
   /// shared by all callers and kept as long as any copy of the pointer lives, longer than the source if need
   /// be. Throws Error(io). The pages of a mapped file that is truncated by somebody later raise SIGBUS when
   /// touched; `read_at` gives a typed error instead.
   virtual std::shared_ptr<const std::byte> map() const = 0;
 
-  /// Whether the holder of a map may write to it (casting const away): such writes stay in the process, in
-  /// private copies of the pages that every holder of the map sees, and never reach the file. False for
-  /// memory that belongs to the caller.
-  virtual bool map_is_copy_on_write() const noexcept { return false; }
+  /// A new mapping of all bytes on each call, which its holder may write to: the writes stay in private copies
+  /// of the pages, seen by nobody else, and never reach the file. Null where there is nothing to map, because
+  /// the bytes are the caller's memory. Otherwise like `map`.
+  virtual std::shared_ptr<std::byte> map_private() const { return nullptr; }
+  virtual bool can_map_privately() const noexcept { return false; }
 
  protected:
   ByteSource(std::string name, std::uint64_t size) : size_(size), name_(std::move(name)) {}
@@ -42,7 +43,7 @@ class ByteSource {
   void require_range(std::uint64_t offset, std::uint64_t length) const;
 
   /// A pointer for the map of an empty source: not null, never to be read.
-  static std::shared_ptr<const std::byte> empty_map() noexcept;
+  static std::shared_ptr<std::byte> empty_map() noexcept;
 
   std::uint64_t size_;
 

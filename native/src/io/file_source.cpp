@@ -75,12 +75,16 @@ class FileSource final : public ByteSource {
     if (size() == 0) return empty_map();
     const std::lock_guard lock(mapping_mutex_);
     if (auto mapping = mapping_.lock()) return mapping;
-    auto mapping = make_mapping();
+    std::shared_ptr<const std::byte> mapping = make_mapping(PROT_READ);
     mapping_ = mapping;
     return mapping;
   }
 
-  bool map_is_copy_on_write() const noexcept override { return true; }
+  std::shared_ptr<std::byte> map_private() const override {
+    return size() == 0 ? empty_map() : make_mapping(PROT_READ | PROT_WRITE);
+  }
+
+  bool can_map_privately() const noexcept override { return true; }
 
  private:
   Error has_become_shorter(std::uint64_t offset) const {
@@ -89,9 +93,9 @@ class FileSource final : public ByteSource {
         "the file has become shorter since it was opened; open it again when its writer has finished");
   }
 
-  /// Writable because tensors may be built on it; private, so that no write reaches the file; not reserved,
-  /// so that a file larger than the memory can be mapped.
-  std::shared_ptr<const std::byte> make_mapping() const {
+  /// Private, so that no write reaches the file; not reserved, so that a file larger than the memory can be
+  /// mapped.
+  std::shared_ptr<std::byte> make_mapping(int protection) const {
     struct stat now {};
     if (::fstat(descriptor_.get(), &now) != 0) {
       throw io_error(name(), "cannot be examined: " + system_text(errno));
@@ -101,13 +105,12 @@ class FileSource final : public ByteSource {
     }
     const auto length = static_cast<std::size_t>(size());
     void* const start =
-        ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor_.get(), 0);
+        ::mmap(nullptr, length, protection, MAP_PRIVATE | MAP_NORESERVE, descriptor_.get(), 0);
     if (start == MAP_FAILED) {
       throw io_error(name(),
                      "cannot be mapped into memory (" + system_text(errno) + "); read it without mmap");
     }
-    return {static_cast<const std::byte*>(start),
-            [length](const std::byte* bytes) { ::munmap(const_cast<std::byte*>(bytes), length); }};
+    return {static_cast<std::byte*>(start), [length](std::byte* bytes) { ::munmap(bytes, length); }};
   }
 
   Descriptor descriptor_;

@@ -142,6 +142,7 @@ LoadPlan plan(const Checkpoint& checkpoint, std::span<const Entry> entries, cons
   };
   if (!std::is_sorted(rows.begin(), rows.end(), by_file_offset)) std::sort(rows.begin(), rows.end(), by_file_offset);
   result.storages.reserve(rows.size());
+  const bool maps = options.mmap && !options.verify_checksums && checkpoint.can_map_privately();
   for (const std::uint32_t row : rows) {
     const StorageRow& storage = table.storages()[row];
     const Device& device = device_for(storage.location);
@@ -149,7 +150,7 @@ LoadPlan plan(const Checkpoint& checkpoint, std::span<const Entry> entries, cons
     if (device.is_meta()) {
       transfer = Transfer::nothing;
     } else if (device.is_cpu()) {
-      transfer = options.mmap && !options.verify_checksums && storage.mappable() ? Transfer::map : Transfer::read;
+      transfer = maps && storage.mappable() ? Transfer::map : Transfer::read;
     }
     if (transfer == Transfer::read || transfer == Transfer::copy) result.bytes_read += storage.nbytes;
     result.storages.push_back({row, device, transfer});

@@ -72,12 +72,10 @@ decltype(auto) placed(const Checkpoint::State& state, Action&& action) {
   }
 }
 
-std::shared_ptr<const Checkpoint::State> opened(std::shared_ptr<const ByteSource> source, const OpenOptions& options,
-                                                bool private_mapping) {
+std::shared_ptr<const Checkpoint::State> opened(std::shared_ptr<const ByteSource> source, const OpenOptions& options) {
   auto state = std::make_shared<Checkpoint::State>();
   state->source = std::move(source);
   state->options = options;
-  state->private_mapping = private_mapping;
   placed(*state, [&] { read_index(*state); });
   return state;
 }
@@ -85,12 +83,12 @@ std::shared_ptr<const Checkpoint::State> opened(std::shared_ptr<const ByteSource
 }  // namespace
 
 Checkpoint Checkpoint::open(const std::filesystem::path& path, const OpenOptions& options) {
-  return Checkpoint(opened(open_file(path), options, true));
+  return Checkpoint(opened(open_file(path), options));
 }
 
 Checkpoint Checkpoint::open(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name,
                             const OpenOptions& options) {
-  return Checkpoint(opened(memory_source(bytes, std::move(owner), std::move(name)), options, false));
+  return Checkpoint(opened(memory_source(bytes, std::move(owner), std::move(name)), options));
 }
 
 Format Checkpoint::format() const noexcept { return state_->format; }
@@ -99,7 +97,8 @@ std::uint64_t Checkpoint::size() const noexcept { return state_->source->size();
 const TensorTable& Checkpoint::table() const noexcept { return state_->table; }
 const std::vector<Entry>& Checkpoint::entries() const noexcept { return state_->entries; }
 std::shared_ptr<const std::byte> Checkpoint::map() const { return state_->source->map(); }
-bool Checkpoint::is_private_mapping() const noexcept { return state_->private_mapping; }
+std::shared_ptr<std::byte> Checkpoint::map_private() const { return state_->source->map_private(); }
+bool Checkpoint::can_map_privately() const noexcept { return state_->source->can_map_privately(); }
 
 namespace {
 

@@ -23,11 +23,10 @@ struct Checkpoint::State {
   std::shared_ptr<const ByteSource> source;
   OpenOptions options;
   Format format = Format::zip;
-  bool private_mapping = true;
 
   std::optional<ZipArchive> archive;  ///< for records that must be inflated
   std::vector<std::byte> pickle;      ///< the tree points into it
-  std::string pickle_record;          ///< for messages: "data.pkl"; empty where the pickle is no record
+  std::string pickle_record;          ///< for messages: "archive/data.pkl"; empty where the pickle is no record
   std::uint64_t pickle_start = 0;     ///< of a pickle that is no record: its byte offset in the file
   std::optional<pickle::Tree> tree;   ///< none for formats without a pickle: `flat_root` and `flat_metadata` then
   ScriptClasses script_classes;       ///< of a TorchScript archive

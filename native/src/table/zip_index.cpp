@@ -77,15 +77,17 @@ void require_version(const ZipArchive& archive) {
     throw Error(ErrorCode::corrupt, "the archive has no record 'version': it is not a PyTorch archive, or it was cut");
   }
   const std::string text = small_text(archive, *record);
+  const auto refuse = [&](ErrorCode code, std::string message) {
+    throw Error(code, {}, std::string(archive.records()[*record].name), 0, std::move(message));
+  };
   int version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
   if (error != std::errc{} || rest.find_first_not_of(" \r\n\t") != std::string_view::npos) {
-    throw Error(ErrorCode::corrupt, {}, "version", 0, "'" + text + "' is not a version");
+    refuse(ErrorCode::corrupt, "'" + text + "' is not a version");
   }
   if (version < kOldestVersion || version > kNewestVersion) {
-    throw Error(ErrorCode::unsupported, {}, "version", 0,
-                "archive version " + std::to_string(version) + "; versions 1 to 10 are known");
+    refuse(ErrorCode::unsupported, "archive version " + std::to_string(version) + "; versions 1 to 10 are known");
   }
 }
 
@@ -95,7 +97,8 @@ bool is_big_endian(const ZipArchive& archive) {
   const std::string text = small_text(archive, *record);
   if (text == "little") return false;
   if (text == "big") return true;
-  throw Error(ErrorCode::corrupt, {}, "byteorder", 0, "Unknown endianness type: " + text);
+  throw Error(ErrorCode::corrupt, {}, std::string(archive.records()[*record].name), 0,
+              "Unknown endianness type: " + text);
 }
 
 /// torch.load's dispatch by record names; what is no checkpoint is refused by its name.
@@ -129,8 +132,9 @@ void read_zip_index(Checkpoint::State& state) {
   require_version(archive);
   const bool big_endian = state.format == Format::zip && is_big_endian(archive);
   const Limits& limits = state.options.limits;
-  state.pickle_record = kPickle;
-  state.pickle = archive.read(*archive.find(kPickle), limits.pickle_bytes, "pickle_bytes", state.options.verify_checksums);
+  const std::uint32_t pickle = *archive.find(kPickle);
+  state.pickle_record = archive.records()[pickle].name;
+  state.pickle = archive.read(pickle, limits.pickle_bytes, "pickle_bytes", state.options.verify_checksums);
 
   state.tree = pickle::parse(state.pickle, limits).tree;
   if (state.format == Format::torchscript) state.script_classes = read_script_classes(archive, limits);

@@ -55,8 +55,9 @@ class Placement {
   }
 
   void map_or_read(std::uint32_t index, const StorageRow& storage) {
-    if (!suits(index, mapping().at(storage.file_offset))) return read(index, storage);
-    placed_.storages[index] = mapping().view(storage.file_offset, storage.nbytes);
+    const StorageMapping& mapping = own_mapping();
+    if (!suits(index, mapping.at(storage.file_offset))) return read(index, storage);
+    placed_.storages[index] = mapping.view(storage.file_offset, storage.nbytes);
     placed_.bytes_mapped += storage.nbytes;
   }
 
@@ -120,7 +121,7 @@ class Placement {
       const std::uint32_t index = copies_[end].storage;
       const StorageRow& storage = row(index);
       if (copies_from_mapping(storage)) {
-        placed_.storages[index] = mapping().view(storage.file_offset, storage.nbytes);
+        placed_.storages[index] = shared_mapping().view(storage.file_offset, storage.nbytes);
         continue;
       }
       if (staged != 0 && storage.nbytes > kStaging - std::min(staged, kStaging)) break;
@@ -153,9 +154,16 @@ class Placement {
            std::to_string(placed_.bytes_copied_to_devices) + " were placed on devices and are given back; ";
   }
 
-  const StorageMapping& mapping() {
-    if (!mapping_) mapping_ = std::make_unique<StorageMapping>(checkpoint_.map());
-    return *mapping_;
+  /// For tensors: nobody sees what is written to them, not even another load of the same checkpoint.
+  const StorageMapping& own_mapping() {
+    if (!own_) own_ = std::make_unique<StorageMapping>(checkpoint_.map_private());
+    return *own_;
+  }
+
+  /// For copies to devices, which read it and let it go.
+  const StorageMapping& shared_mapping() {
+    if (!shared_) shared_ = std::make_unique<StorageMapping>(checkpoint_.map());
+    return *shared_;
   }
 
   const Checkpoint& checkpoint_;
@@ -164,7 +172,8 @@ class Placement {
   const LoadPlan& plan_;
   const LoadOptions& options_;
   PlacedStorages placed_;
-  std::unique_ptr<StorageMapping> mapping_;
+  std::unique_ptr<StorageMapping> own_;
+  std::unique_ptr<StorageMapping> shared_;
   std::vector<std::uint8_t> alignments_;
   std::vector<StorageRead> reads_;
   std::vector<StoragePlan> copies_;

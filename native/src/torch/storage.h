@@ -13,6 +13,7 @@ namespace torchferry {
 /// storage costs no allocation beyond its own StorageImpl.
 class StorageMapping {
  public:
+  /// `bytes` are only read unless the views are given away, which may be written to.
   explicit StorageMapping(std::shared_ptr<const std::byte> bytes);
   ~StorageMapping();
   StorageMapping(const StorageMapping&) = delete;

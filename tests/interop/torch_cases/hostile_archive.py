@@ -22,7 +22,7 @@ class Refuser:
         self.catalogue, self.group = catalogue, group
 
     def __call__(self, name, pickle, expect, *accept, payload=bytes(12), records=(), **more):
-        more.setdefault("record", "data.pkl" if expect != "fine" else None)
+        more.setdefault("record", "archive/data.pkl" if expect != "fine" else None)
         more = {k: v for k, v in more.items() if v is not None}
         self.catalogue.refuse(
             self.group, name, archive(pickle, payload, records), expect, accept=accept, **more

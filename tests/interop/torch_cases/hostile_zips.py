@@ -127,10 +127,10 @@ def add_flipped(catalogue):
         flipped(data, 706),
         "fine",
         verify="corrupt",
-        record="data/0",
+        record="archive/data/0",
         note="PyTorch never checks the sum; with verify_checksums this must be found",
     )
-    bad("flipped_opcode", flipped(data, data.index(b"}q\0"), 0x80), "corrupt", record="data.pkl")
+    bad("flipped_opcode", flipped(data, data.index(b"}q\0"), 0x80), "corrupt", record="archive/data.pkl")
     bad(
         "flipped_name_in_pickle",
         data.replace(b"_rebuild_tensor_v2", b"_rebuild_tensor_x2"),
@@ -143,14 +143,14 @@ def add_flipped(catalogue):
         data.replace(b"FloatStorage", b"FloatStorag3"),
         "corrupt",
         "unsupported",
-        record="data.pkl",
+        record="archive/data.pkl",
     )
     bad("flipped_directory_signature", flipped(data, directory), "corrupt")
     bad("flipped_directory_name", flipped(data, directory + 46 + 10), "corrupt")
     bad("flipped_directory_offset", flipped(data, directory + 42, 1), "corrupt")
-    bad("flipped_local_signature", flipped(data, 598), "corrupt", record="data/0")
-    bad("flipped_local_name", flipped(data, 598 + 30 + 8), "corrupt", record="data/0")
-    bad("flipped_local_name_length", flipped(data, 598 + 26, 1), "corrupt", record="data/0")
+    bad("flipped_local_signature", flipped(data, 598), "corrupt", record="archive/data/0")
+    bad("flipped_local_name", flipped(data, 598 + 30 + 8), "corrupt", record="archive/data/0")
+    bad("flipped_local_name_length", flipped(data, 598 + 26, 1), "corrupt", record="archive/data/0")
     bad("flipped_end_signature", flipped(data, end), "corrupt")
     bad("flipped_end_count", flipped(data, end + 10, 1), "corrupt")
     bad("flipped_end_offset", flipped(data, end + 17), "corrupt")
@@ -172,11 +172,11 @@ def add_directories(catalogue):
     """Headers that lie."""
     bad = refuser(catalogue, "lying_zips")
     entry = lambda **central: records(data_0={"central": central})
-    bad("lying_size", build(entry(csize=LYING, usize=LYING)), "corrupt", record="data/0")
-    bad("lying_offset", build(entry(offset=LYING)), "corrupt", record="data/0")
-    bad("lying_offset_inside", build(entry(offset=10)), "corrupt", record="data/0")
-    bad("lying_sizes_differ", build(entry(usize=16)), "corrupt", record="data/0")
-    bad("lying_zip64_missing", build(entry(csize=0xFFFFFFFF, usize=0xFFFFFFFF)), "corrupt", record="data/0")
+    bad("lying_size", build(entry(csize=LYING, usize=LYING)), "corrupt", record="archive/data/0")
+    bad("lying_offset", build(entry(offset=LYING)), "corrupt", record="archive/data/0")
+    bad("lying_offset_inside", build(entry(offset=10)), "corrupt", record="archive/data/0")
+    bad("lying_sizes_differ", build(entry(usize=16)), "corrupt", record="archive/data/0")
+    bad("lying_zip64_missing", build(entry(csize=0xFFFFFFFF, usize=0xFFFFFFFF)), "corrupt", record="archive/data/0")
     bad("lying_overlap", build(records(version={"central": {"offset": 0}})), "corrupt")
     bad(
         "lying_into_directory",
@@ -187,36 +187,36 @@ def add_directories(catalogue):
         "lying_local_name",
         build(records(data_0={"local": {"name": "archive/data/1"}})),
         "corrupt",
-        record="data/0",
+        record="archive/data/0",
     )
-    bad("lying_local_method", build(records(data_0={"local": {"method": 8}})), "corrupt", record="data/0")
+    bad("lying_local_method", build(records(data_0={"local": {"method": 8}})), "corrupt", record="archive/data/0")
     bad(
         "lying_local_sizes",
         build(records(data_0={"local": {"csize": 8, "usize": 8}})),
         "corrupt",
         "fine",
-        record="data/0",
+        record="archive/data/0",
     )
     bad(
         "lying_encrypted",
         build(records(data_0={"central": {"flags": 0x0801}, "local": {"flags": 0x0801}})),
         "unsupported",
         "corrupt",
-        record="data/0",
+        record="archive/data/0",
     )
     bad(
         "lying_encrypted_local",
         build(records(data_0={"local": {"flags": 0x0801}})),
         "unsupported",
         "corrupt",
-        record="data/0",
+        record="archive/data/0",
     )
     bad(
         "lying_method_12",
         build(records(data_0={"central": {"method": 12}, "local": {"method": 12}})),
         "unsupported",
         "corrupt",
-        record="data/0",
+        record="archive/data/0",
     )
     bad("lying_disk", build(entry(disk=3)), "unsupported", "corrupt")
     for name, field, value in (
@@ -235,21 +235,21 @@ def add_directories(catalogue):
         build(records(data_0={"deflate": True, "central": {"usize": LYING}})),
         "corrupt",
         "limit",
-        record="data/0",
+        record="archive/data/0",
     )
     bad(
         "lying_deflate_stream",
         build(records(data_0={"central": {"method": 8}, "local": {"method": 8}})),
         "fine",
         read=["corrupt"],
-        record="data/0",
+        record="archive/data/0",
         note="the stream is broken, which shows when the storage is read",
     )
     bad(
         "lying_pickle_stream",
         build(records(data_pkl={"central": {"method": 8}, "local": {"method": 8}})),
         "corrupt",
-        record="data.pkl",
+        record="archive/data.pkl",
     )
 
 
@@ -293,7 +293,7 @@ def add_records(catalogue):
         records(**{k: v if v is None else {"payload": v} for k, v in payloads.items()})
     )
     bad("record_no_pickle", change(data_pkl=None), "corrupt", "unsupported")
-    bad("record_no_storage", change(data_0=None), "corrupt", record="data.pkl")
+    bad("record_no_storage", change(data_0=None), "corrupt", record="archive/data.pkl")
     bad("record_no_version", change(version=None), "corrupt", "fine")
     for name, content, expect in (
         ("0", b"0\n", "unsupported"),
@@ -308,15 +308,15 @@ def add_records(catalogue):
             change(version=content),
             expect,
             "corrupt" if expect == "unsupported" else "unsupported",
-            record="version",
+            record="archive/version",
         )
     for name, content in (("x", b"x"), ("empty", b""), ("newline", b"little\n"), ("long", b"big" * 1000)):
-        bad("record_byteorder_" + name, change(byteorder=content), "corrupt", record="byteorder")
+        bad("record_byteorder_" + name, change(byteorder=content), "corrupt", record="archive/byteorder")
     bad("record_short", change(data_0=bytes(8)), "corrupt")
     bad("record_long", change(data_0=bytes(16)), "corrupt")
     bad("record_empty", change(data_0=b""), "corrupt")
     bad("record_short_by_one", change(data_0=bytes(11)), "corrupt")
-    bad("record_empty_pickle", change(data_pkl=b""), "corrupt", record="data.pkl")
+    bad("record_empty_pickle", change(data_pkl=b""), "corrupt", record="archive/data.pkl")
     squeezed = zlib.compressobj(9, zlib.DEFLATED, -15)
     bomb = squeezed.compress(bytes(1 << 22)) + squeezed.flush()
     bad(

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -120,7 +121,8 @@ TEST(MemorySource, HasTheNameGivenAndKeepsItsOwner) {
   const std::weak_ptr<const std::string> watched = owner;
   auto source = memory_source(std::as_bytes(std::span(*owner)), owner, "a buffer");
   EXPECT_EQ(source->name(), "a buffer");
-  EXPECT_FALSE(source->map_is_copy_on_write());
+  EXPECT_FALSE(source->can_map_privately());
+  EXPECT_EQ(source->map_private(), nullptr);
   owner.reset();
   auto map = source->map();
   source.reset();
@@ -258,15 +260,19 @@ TEST(FileSource, OutlivesTheNameOfItsFile) {
   EXPECT_EQ(mapped_text(source->map(), 10), "still here");
 }
 
-TEST(FileSource, WritesToTheMapStayInTheProcess) {
+TEST(FileSource, WritesToAPrivateMapAreSeenByItsHolderAlone) {
   const TempDirectory directory;
   const auto file = write_file(directory / "file", "0123456789");
   ASSERT_EQ(::chmod(file.c_str(), 0400), 0);
   const auto source = open_file(file);
-  ASSERT_TRUE(source->map_is_copy_on_write());
-  const auto map = source->map();
-  *const_cast<std::byte*>(map.get()) = std::byte{'X'};
-  EXPECT_EQ(mapped_text(source->map(), 10), "X123456789");
+  ASSERT_TRUE(source->can_map_privately());
+  const auto map = source->map_private();
+  const auto other = source->map_private();
+  *map = std::byte{'X'};
+  EXPECT_EQ(mapped_text(map, 10), "X123456789");
+  EXPECT_EQ(mapped_text(other, 10), "0123456789");
+  EXPECT_EQ(mapped_text(source->map(), 10), "0123456789");
+  EXPECT_EQ(mapped_text(source->map_private(), 10), "0123456789");
   EXPECT_EQ(text_at(*source, 0, 10), "0123456789");
   EXPECT_EQ(text_at(*open_file(file), 0, 10), "0123456789");
 }
@@ -274,13 +280,22 @@ TEST(FileSource, WritesToTheMapStayInTheProcess) {
 TEST(FileSource, UnmapsWithTheLastHolder) {
   const TempDirectory directory;
   const auto source = open_file(write_file(directory / "file", "0123456789"));
-  auto map = source->map();
-  *const_cast<std::byte*>(map.get()) = std::byte{'X'};
-  auto other = source->map();
-  map.reset();
-  EXPECT_EQ(mapped_text(other, 1), "X");
-  other.reset();
-  EXPECT_EQ(mapped_text(source->map(), 1), "0");
+  for (const bool shared : {true, false}) {
+    std::shared_ptr<const std::byte> map = source->map_private();
+    if (shared) map = source->map();
+    const auto address = map.get();
+    auto other = map;
+    map.reset();
+    EXPECT_EQ(::msync(const_cast<std::byte*>(address), 1, MS_ASYNC), 0);
+    other.reset();
+    EXPECT_EQ(::msync(const_cast<std::byte*>(address), 1, MS_ASYNC), -1);
+    EXPECT_EQ(errno, ENOMEM);
+  }
+}
+
+TEST(FileSource, EmptyHasAPrivateMapToo) {
+  const TempDirectory directory;
+  EXPECT_NE(open_file(write_file(directory / "file", ""))->map_private(), nullptr);
 }
 
 TEST(FileSource, ReadsAndMapsBeyondFourGiB) {

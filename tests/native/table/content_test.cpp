@@ -81,7 +81,7 @@ TEST(ContentTest, WeightsOnlyNamesTheGlobalThatItRefuses) {
   EXPECT_EQ(error.code(), ErrorCode::unsafe);
   EXPECT_NE(error.message().find("Unsupported global: GLOBAL os.system was not an allowed global by default"),
             std::string::npos);
-  EXPECT_EQ(error.record(), "data.pkl");
+  EXPECT_EQ(error.record(), "archive/data.pkl");
 }
 
 TEST(ContentTest, AContainerThatContainsItselfIsRefused) {

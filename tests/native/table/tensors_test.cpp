@@ -172,7 +172,7 @@ TEST(TensorsTest, RefusesEveryViewThatLeavesItsStorage) {
     EXPECT_EQ(error.code(), ErrorCode::corrupt);
     EXPECT_NE(std::string(error.what()).find(lie.words), std::string::npos) << error.what();
     EXPECT_EQ(error.file(), "test.pt");
-    EXPECT_EQ(error.record(), "data.pkl");
+    EXPECT_EQ(error.record(), "archive/data.pkl");
     EXPECT_TRUE(error.offset().has_value());
   }
 }

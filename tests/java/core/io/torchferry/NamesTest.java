@@ -61,7 +61,7 @@ class NamesTest {
         try {
             Checkpoint.open(ByteBuffer.wrap(made.zip())).close();
         } catch (CorruptCheckpointException e) {
-            assertEquals("data.pkl", e.record());
+            assertEquals("archive/data.pkl", e.record());
             return;
         }
         throw new AssertionError("bytes that are not UTF-8 were taken for a str");

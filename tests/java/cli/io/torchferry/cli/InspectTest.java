@@ -70,7 +70,7 @@ class InspectTest {
         Cli run = Cli.expect(1, "inspect", file);
         assertEquals(1, run.errors().size(), run.err());
         assertTrue(run.err().startsWith("torchferry: " + file + ": record "), run.err());
-        assertTrue(run.err().contains("data.pkl") && run.err().contains(", byte "), run.err());
+        assertTrue(run.err().contains("record archive/data.pkl") && run.err().contains(", byte "), run.err());
     }
 
     @Test

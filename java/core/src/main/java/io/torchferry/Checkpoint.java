@@ -21,12 +21,10 @@ import java.util.Optional;
 public final class Checkpoint implements AutoCloseable {
     private final Handle handle;
     private final CheckpointFacts facts;
-    private final boolean borrowed;
     private volatile TensorTable table;
     private volatile List<String> opaqueGlobals;
 
-    private Checkpoint(long pointer, String name, boolean borrowed) {
-        this.borrowed = borrowed;
+    private Checkpoint(long pointer, String name) {
         this.handle = Handle.owning("Checkpoint " + name, pointer, FormatNative::close);
         this.facts = CheckpointFacts.read(FormatNative.describe(pointer), name);
     }
@@ -53,9 +51,9 @@ public final class Checkpoint implements AutoCloseable {
 
     /**
      * Opens a checkpoint in memory: the bytes from the buffer's position to its limit, both of which stay as they are.
-     * A direct buffer is used in place: it must not be changed while anything loaded from it is in use, and is kept
-     * reachable as long as that is; buffers of tensors mapped on it are read-only. The bytes of a heap buffer are
-     * copied to native memory once.
+     * A direct buffer is used in place: it must not be changed while the checkpoint or a buffer of {@link #bytes} is in
+     * use, and is kept reachable as long. The bytes of a heap buffer are copied to native memory once. Tensors are
+     * copied when they are loaded, with {@link LoadOptions#mmap(boolean)} too: nothing writes to the buffer.
      *
      * @throws CheckpointException when it is not a checkpoint that can be read
      */
@@ -107,7 +105,7 @@ public final class Checkpoint implements AutoCloseable {
         long pointer = source.memory() != null
                 ? FormatNative.openMemory(source.memory(), name, packed)
                 : FormatNative.open(source.path(), name, packed);
-        return new Checkpoint(pointer, source.name(), source.borrowed());
+        return new Checkpoint(pointer, source.name());
     }
 
     /** {@link #open(Path)}, {@link #stateDict(String...)} and {@link #close} in one: {@code torch.load(path)}. */
@@ -318,7 +316,7 @@ public final class Checkpoint implements AutoCloseable {
      */
     public StateDict stateDict(LoadOptions options, String... path) throws IOException {
         Placement placement = Placement.of(this, options, path);
-        return handle.use(pointer -> placement.load(pointer, borrowed && options.mmap()));
+        return handle.use(pointer -> placement.load(pointer));
     }
 
     /**

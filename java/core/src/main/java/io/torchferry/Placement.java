@@ -63,18 +63,17 @@ final class Placement {
         tensor.parts().forEach(part -> addLocations(part, locations));
     }
 
-    /** @param borrowed whether CPU tensors will view memory that must not be written to */
-    StateDict load(long checkpoint, boolean borrowed) throws IOException {
+    StateDict load(long checkpoint) throws IOException {
         NativeLoader.torch();
         Progress progress = options.progress().orElse(null);
         ProgressListener listener = options.progressListener().orElse(null);
         if (progress == null && listener == null) {
-            return new StateDict(TorchNative.load(checkpoint, path, selected, packed, 0), borrowed);
+            return new StateDict(TorchNative.load(checkpoint, path, selected, packed, 0));
         }
         Progress followed = progress == null ? new Progress() : progress;
         long handle = followed.begin();
         try (ProgressPoll poll = ProgressPoll.start(followed, listener)) {
-            StateDict loaded = new StateDict(TorchNative.load(checkpoint, path, selected, packed, handle), borrowed);
+            StateDict loaded = new StateDict(TorchNative.load(checkpoint, path, selected, packed, handle));
             finish(poll, loaded);
             return loaded;
         } finally {

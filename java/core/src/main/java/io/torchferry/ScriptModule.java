@@ -63,7 +63,7 @@ public final class ScriptModule implements AutoCloseable {
 
     /** {@code module.state_dict()}: parameters and persistent buffers; the tensors are the module's own. */
     public StateDict stateDict() {
-        return new StateDict(handle.use(TorchNative::moduleStateDict), false);
+        return new StateDict(handle.use(TorchNative::moduleStateDict));
     }
 
     /**

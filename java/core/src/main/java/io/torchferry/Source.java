@@ -29,14 +29,12 @@ final class Source {
     private final byte[] path;
     private final ByteBuffer memory;
     private final Path temporary;
-    private final boolean borrowed;
 
-    private Source(String name, byte[] path, ByteBuffer memory, Path temporary, boolean borrowed) {
+    private Source(String name, byte[] path, ByteBuffer memory, Path temporary) {
         this.name = name;
         this.path = path;
         this.memory = memory;
         this.temporary = temporary;
-        this.borrowed = borrowed;
     }
 
     static Source of(Path path) throws IOException {
@@ -45,7 +43,7 @@ final class Source {
                 return spooled(stream, path.toString());
             }
         }
-        return new Source(path.toString(), PathBytes.of(path), null, null, false);
+        return new Source(path.toString(), PathBytes.of(path), null, null);
     }
 
     static Source of(ByteBuffer bytes) {
@@ -53,7 +51,7 @@ final class Source {
         if (!bytes.isDirect()) {
             memory = ByteBuffer.allocateDirect(bytes.remaining()).put(memory).flip();
         }
-        return new Source("<ByteBuffer>", null, memory, null, bytes.isDirect());
+        return new Source("<ByteBuffer>", null, memory, null);
     }
 
     static Source of(InputStream stream) throws IOException {
@@ -74,7 +72,7 @@ final class Source {
         }
         if (n < 0) {
             ByteBuffer memory = ByteBuffer.allocateDirect(head.size()).put(head.toByteArray()).flip();
-            return new Source(name, null, memory, null, false);
+            return new Source(name, null, memory, null);
         }
         Path file = Files.createTempFile("torchferry-", ".tmp");
         try (OutputStream out = Files.newOutputStream(file)) {
@@ -84,7 +82,7 @@ final class Source {
             Files.deleteIfExists(file);
             throw e;
         }
-        return new Source(name, PathBytes.of(file), null, file, false);
+        return new Source(name, PathBytes.of(file), null, file);
     }
 
     /** Does work with the source, then removes what was temporary. */
@@ -113,11 +111,6 @@ final class Source {
             throw new IllegalArgumentException(name + " is not a file of the default file system");
         }
         return path;
-    }
-
-    /** Whether the memory is the caller's, and must not be written to. */
-    boolean borrowed() {
-        return borrowed;
     }
 
     /** Direct memory from position to limit; null for a file. */

@@ -30,9 +30,9 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
     private final Set<Entry<String, Tensor>> entries = new Entries();
     private volatile Map<String, Long> metadata;
 
-    /** Takes the native state dict over; {@code readOnly}: it may view memory that must not be written to. */
-    StateDict(long pointer, boolean readOnly) {
-        this.index = TensorIndex.owned(pointer, "StateDict", readOnly);
+    /** Takes the native state dict over. */
+    StateDict(long pointer) {
+        this.index = TensorIndex.owned(pointer, "StateDict");
     }
 
     TensorIndex index() {
@@ -46,8 +46,7 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
      */
     public static StateDict of(Map<String, Tensor> tensors) {
         List<Tensor> values = new ArrayList<>(tensors.values());
-        boolean readOnly = values.stream().anyMatch(tensor -> tensor.owner().readOnly());
-        return new StateDict(Tensors.gather(values, new ArrayList<>(tensors.keySet())), readOnly);
+        return new StateDict(Tensors.gather(values, new ArrayList<>(tensors.keySet())));
     }
 
     /**
@@ -159,7 +158,7 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
     }
 
     private StateDict derived(long pointer) {
-        return new StateDict(pointer, index.readOnly());
+        return new StateDict(pointer);
     }
 
     /**

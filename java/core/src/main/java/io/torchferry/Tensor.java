@@ -205,9 +205,7 @@ public final class Tensor implements AutoCloseable {
     public ByteBuffer asByteBuffer(long offset, int length) {
         Objects.checkFromIndexSize(offset, length, nbytes());
         Tensors.requirePlain(this);
-        Pinned.Maker<RuntimeException> maker = pin -> owner.use(
-                pointer -> TorchNative.buffer(pointer, index, offset, length, pin));
-        return owner.readOnly() ? Pinned.readOnly(maker) : Pinned.writable(maker);
+        return Pinned.writable(pin -> owner.use(pointer -> TorchNative.buffer(pointer, index, offset, length, pin)));
     }
 
     /**

@@ -20,7 +20,6 @@ final class TensorIndex {
 
     private final Handle handle;
     private final boolean standsAlone;
-    private final boolean readOnly;
     private final ByteBuffer data;
     private final int count;
     private final int rows;
@@ -30,10 +29,9 @@ final class TensorIndex {
     private final Tensor[] tensors;
     private volatile int[] slots;
 
-    private TensorIndex(Handle handle, boolean standsAlone, boolean readOnly, byte[] packed) {
+    private TensorIndex(Handle handle, boolean standsAlone, byte[] packed) {
         this.handle = handle;
         this.standsAlone = standsAlone;
-        this.readOnly = readOnly;
         PackReader in = new PackReader(packed);
         data = in.table();
         count = in.i32();
@@ -46,29 +44,24 @@ final class TensorIndex {
     }
 
     /** Takes over a native state dict that its user closes. */
-    static TensorIndex owned(long pointer, String name, boolean readOnly) {
+    static TensorIndex owned(long pointer, String name) {
         Handle handle = Handle.owning(name, pointer, TorchNative::destroy);
-        return indexed(handle, false, readOnly);
+        return indexed(handle, false);
     }
 
     /** Takes over a native state dict of one tensor that nobody else knows. */
     static TensorIndex alone(long pointer) {
         Handle handle = Handle.collected("Tensor", pointer, TorchNative::destroy);
-        return indexed(handle, true, false);
+        return indexed(handle, true);
     }
 
-    private static TensorIndex indexed(Handle handle, boolean standsAlone, boolean readOnly) {
+    private static TensorIndex indexed(Handle handle, boolean standsAlone) {
         try {
-            return new TensorIndex(handle, standsAlone, readOnly, handle.use(TorchNative::index));
+            return new TensorIndex(handle, standsAlone, handle.use(TorchNative::index));
         } catch (RuntimeException | Error e) {
             handle.close();
             throw e;
         }
-    }
-
-    /** Whether elements may lie in memory of somebody else's that must not be written to. */
-    boolean readOnly() {
-        return readOnly;
     }
 
     boolean standsAlone() {
