@@ -1,5 +1,6 @@
 #pragma once
 
+#include <torchferry/load_state_dict.h>
 #include <torchferry/state_dict.h>
 
 #include <memory>
@@ -8,12 +9,6 @@
 #include <vector>
 
 namespace torchferry {
-
-/// What load_state_dict found, as nn.Module.load_state_dict returns it.
-struct IncompatibleKeys {
-  std::vector<std::string> missing_keys;
-  std::vector<std::string> unexpected_keys;
-};
 
 /// A TorchScript module (torch::jit::Module), always loaded with an explicit device. Loading a TorchScript
 /// file can run code that the file contains: only load modules that you trust; checkpoints are data and are
@@ -27,10 +22,12 @@ class ScriptModule {
 
   /// Parameters and persistent buffers in nn.Module order; tensors are the module's own.
   StateDict state_dict() const;
-  /// nn.Module.load_state_dict(state_dict, strict): copies values into the module's own tensors, converting
-  /// dtype and device. Everything is checked before the first byte moves, so an error leaves the module as it
-  /// was. Throws Error(incompatible_keys) with PyTorch's text.
-  IncompatibleKeys load_state_dict(const StateDict& state_dict, bool strict = true);
+  /// nn.Module.load_state_dict(state_dict, strict, assign): copies values into the module's own tensors, converting
+  /// dtype and device, or with `assign` puts the state dict's tensors in their places. Everything is checked before
+  /// the first byte moves, so an error leaves the module as it was. Throws IncompatibleKeysError with PyTorch's text.
+  IncompatibleKeys load_state_dict(const StateDict& state_dict, bool strict = true, bool assign = false);
+  /// The dry run of load_state_dict.
+  LoadStateReport check_state_dict(const StateDict& state_dict, bool strict = true, bool assign = false) const;
   void to(const Device& device);
   void train(bool on);
   bool is_training() const;

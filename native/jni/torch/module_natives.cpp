@@ -3,8 +3,6 @@
 #include <torchferry/devices.h>
 #include <torchferry/script_module.h>
 
-#include <algorithm>
-
 #include "handles.h"
 #include "io_torchferry_TorchNative.h"
 #include "java_arrays.h"
@@ -26,19 +24,14 @@ std::string packed_keys(const IncompatibleKeys& keys) {
   return out.bytes();
 }
 
-/// The keys that an Error(incompatible_keys) names: of those that only one side has, the ones in its text.
-IncompatibleKeys keys_named(const Error& error, const ScriptModule& module, const StateDict& dict) {
-  const StateDict own = module.state_dict();
-  const auto of_one_side = [&](const StateDict& one, const StateDict& other) {
-    std::vector<std::string> keys;
-    for (std::size_t i = 0; i < one.size(); ++i) {
-      std::string key(one.key(i));
-      const bool named = error.message().find('"' + key + '"') != std::string::npos;
-      if (named && !other.find(key)) keys.push_back(std::move(key));
-    }
-    return keys;
-  };
-  return {of_one_side(own, dict), of_one_side(dict, own)};
+std::string packed_report(const LoadStateReport& report) {
+  PackWriter out;
+  out.names(report.keys.missing_keys);
+  out.names(report.keys.unexpected_keys);
+  out.names(report.errors);
+  out.names(report.warnings);
+  out.string(report.message);
+  return out.bytes();
 }
 
 /// New dicts of one tensor each, given back unless Java takes them all.
@@ -98,19 +91,26 @@ jlong Java_io_torchferry_TorchNative_moduleStateDict(JNIEnv* env, jclass, jlong 
 }
 
 jbyteArray Java_io_torchferry_TorchNative_moduleLoadStateDict(JNIEnv* env, jclass, jlong pointer,
-                                                              jlong values,
-                                                              jboolean strict) {
+                                                              jlong values, jboolean strict, jboolean assign) {
   return guarded_torch(env, Reads::no, [&]() -> jbyteArray {
-    auto& module = object_at<ScriptModule>(pointer);
     const auto& dict = object_at<const StateDict>(values);
     read_versions(dict);
     try {
-      return new_bytes(env, packed_keys(module.load_state_dict(dict, strict)));
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::incompatible_keys) throw;
-      throw_java(env, error, Reads::no, packed_keys(keys_named(error, module, dict)));
+      return new_bytes(env, packed_keys(object_at<ScriptModule>(pointer).load_state_dict(dict, strict, assign)));
+    } catch (const IncompatibleKeysError& error) {
+      throw_java(env, error, Reads::no, packed_keys(error.keys()));
       return nullptr;
     }
+  });
+}
+
+jbyteArray Java_io_torchferry_TorchNative_moduleCheckStateDict(JNIEnv* env, jclass, jlong module, jlong values,
+                                                               jboolean strict, jboolean assign) {
+  return guarded_torch(env, Reads::no, [&] {
+    const auto& dict = object_at<const StateDict>(values);
+    read_versions(dict);
+    const auto report = object_at<const ScriptModule>(module).check_state_dict(dict, strict, assign);
+    return new_bytes(env, packed_report(report));
   });
 }
 

@@ -1,20 +1,19 @@
-#include "torch/load_state_dict.h"
+#include <torchferry/load_state_dict.h>
 
-#include <ATen/MemoryOverlap.h>
-#include <ATen/ops/_empty_affine_quantized.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
-#include <torchferry/error.h>
 
 #include <algorithm>
-#include <map>
+#include <optional>
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "torch/plain_mode.h"
+#include "torch/slot_rules.h"
 #include "torch/translate_errors.h"
 
 namespace torchferry {
@@ -22,168 +21,114 @@ namespace {
 
 constexpr std::string_view kExtraState = "_extra_state";
 
-std::string size_text(const at::Tensor& tensor) {
-  std::string text = "torch.Size([";
-  for (std::int64_t i = 0; i < tensor.dim(); ++i) text += (i ? ", " : "") + std::to_string(tensor.size(i));
-  return text + "])";
-}
-
-/// Python's repr of a string, because PyTorch shows the cause of a failed copy as a tuple.
-std::string repr(const std::string& text) {
-  const bool has_single = text.find('\'') != std::string::npos;
-  const char quote = has_single && text.find('"') == std::string::npos ? '"' : '\'';
-  std::string result(1, quote);
-  for (const char c : text) {
-    if (c == quote || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + quote;
-}
-
 std::string quoted(const std::vector<std::string>& keys) {
   std::string text;
   for (const std::string& key : keys) text += (text.empty() ? "\"" : ", \"") + key + "\"";
   return text;
 }
 
-/// The tensor's type as Python shows it: "torch.sparse.FloatTensor".
-std::string python_type(const at::Tensor& tensor) {
-  std::string text = "torch.";
-  if (!tensor.device().is_cpu())
-    text += c10::DeviceTypeName(tensor.device().type(), /*lower_case=*/true) + ".";
-  if (tensor.layout() == c10::kSparse) text += "sparse.";
-  if (tensor.layout() == c10::kSparseCsr) text += "sparse_csr.";
-  return text + c10::toString(tensor.scalar_type()) + "Tensor";
-}
-
-std::string copy_failure(const std::string& key, const at::Tensor& to, const at::Tensor& from,
-                         const std::string& reason) {
-  return "While copying the parameter named \"" + key + "\", whose dimensions in the model are " +
-         size_text(to) + " and whose dimensions in the checkpoint are " + size_text(from) +
-         ", an exception occurred : (" + repr(reason) + ",).";
-}
-
-struct Copy {
+struct Move {
   std::string key;
-  at::Tensor to;
+  const Slot* slot;
   at::Tensor from;
-};
-
-/// Whether libtorch converts one element type to another, found out on a single element; "" when it does,
-/// else why not.
-class Conversions {
- public:
-  const std::string& refusal(const at::Tensor& to, const at::Tensor& from) {
-    const auto key = std::make_tuple(to.scalar_type(), from.scalar_type());
-    const auto known = refusals_.find(key);
-    if (known != refusals_.end()) return known->second;
-    return refusals_.emplace(key, rehearse(to, from)).first->second;
-  }
-
- private:
-  static at::Tensor single(const at::Tensor& like) {
-    const auto options = c10::TensorOptions().dtype(like.scalar_type());
-    if (like.is_quantized()) return at::_empty_affine_quantized({1}, options, 1.0, 0);
-    at::Tensor tensor = at::empty({1}, options);
-    std::fill_n(static_cast<char*>(tensor.storage().mutable_data()), tensor.storage().nbytes(), char{0});
-    return tensor;
-  }
-
-  static std::string rehearse(const at::Tensor& to, const at::Tensor& from) {
-    try {
-      single(to).copy_(single(from));
-      return {};
-    } catch (const std::exception& error) {
-      return one_line(error);
-    }
-  }
-
-  std::map<std::tuple<c10::ScalarType, c10::ScalarType>, std::string> refusals_;
 };
 
 class Loading {
  public:
-  Loading(std::span<const ModuleSlots> modules, const StateDict& state_dict)
-      : modules_(modules), state_dict_(state_dict) {}
+  Loading(std::span<const ModuleSlots> modules, const StateDict& state_dict, bool assign)
+      : modules_(modules), state_dict_(state_dict), assign_(assign) {}
+
+  LoadStateReport check(const std::string& type_name, bool strict) {
+    for (const ModuleSlots& module : modules_) check_module(module);
+    find_unexpected();
+    report_.message = message_of(type_name, strict);
+    return report_;
+  }
 
   IncompatibleKeys run(const std::string& type_name, bool strict) {
-    for (const ModuleSlots& module : modules_) check(module);
-    find_unexpected();
-    throw_if_incompatible(type_name, strict);
-    copy();
-    return std::move(keys_);
+    check(type_name, strict);
+    for (const std::string& warning : report_.warnings) TORCH_WARN(warning);
+    if (!report_.message.empty()) {
+      throw IncompatibleKeysError(report_.message, strict ? report_.keys : IncompatibleKeys{});
+    }
+    assign_ ? assign() : copy();
+    return report_.keys;
   }
 
  private:
-  void check(const ModuleSlots& module) {
-    const std::string path = module.prefix.substr(0, module.prefix.empty() ? 0 : module.prefix.size() - 1);
+  std::optional<std::int64_t> version_of(const std::string& prefix) const {
+    const std::string path = prefix.substr(0, prefix.empty() ? 0 : prefix.size() - 1);
+    const auto version = state_dict_.versions().find(path);
+    if (version == state_dict_.versions().end()) return std::nullopt;
+    return version->second;
+  }
+
+  void check_module(const ModuleSlots& module) {
+    if (!module.untracked_instance_norm.empty()) check_untracked(module);
     for (const Slot& slot : module.slots) {
       std::string key = module.prefix + slot.name;
-      const auto index = state_dict_.find(key);
-      if (index) {
-        check(std::move(key), slot.tensor, state_dict_.tensor(*index));
-      } else if (!may_lack(path, slot)) {
-        keys_.missing_keys.push_back(std::move(key));
+      if (const auto index = state_dict_.find(key)) {
+        check_tensor(std::move(key), slot, state_dict_.tensor(*index));
+      } else if (slot.since_version == 0 || version_of(module.prefix).value_or(0) >= slot.since_version) {
+        report_.keys.missing_keys.push_back(std::move(key));
+      } else if (assign_ && slot.tensor.is_meta()) {
+        moves_.push_back({std::move(key), &slot, at::zeros(slot.tensor.sizes(), slot.tensor.scalar_type())});
       }
     }
   }
 
-  bool may_lack(const std::string& path, const Slot& slot) const {
-    if (slot.since_version == 0) return false;
-    const auto version = state_dict_.versions().find(path);
-    return version == state_dict_.versions().end() || version->second < slot.since_version;
+  /// Files from before PyTorch 0.4 have running statistics that an instance norm does not track any more.
+  void check_untracked(const ModuleSlots& module) {
+    if (version_of(module.prefix)) return;
+    std::string names;
+    for (const char* name : {"running_mean", "running_var"}) {
+      const auto index = state_dict_.find(module.prefix + name);
+      if (!index) continue;
+      names += (names.empty() ? "\"" : " and \"") + module.prefix + name + "\"";
+      reported_.insert(*index);
+    }
+    if (names.empty()) return;
+    const std::string& type = module.untracked_instance_norm;
+    report_.errors.push_back(
+        "Unexpected running stats buffer(s) " + names + " for " + type +
+        " with track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0, this may be expected "
+        "because " + type + " does not track running stats by default since 0.4.0. Please remove these keys from "
+        "state_dict. If the running stats are actually needed, instead set track_running_stats=True in " + type +
+        " to enable them. See the documentation of " + type + " for details.");
   }
 
-  void check(std::string key, const at::Tensor& to, at::Tensor from) {
+  void check_tensor(std::string key, const Slot& slot, at::Tensor from) {
+    const at::Tensor& to = slot.tensor;
     if (from.is_nested()) {
-      failures_.push_back("While copying the parameter named \"" + key +
-                          "\", expected an ordinary tensor from checkpoint but received a nested tensor.");
+      report_.errors.push_back("While copying the parameter named \"" + key +
+                               "\", expected an ordinary tensor from checkpoint but received a nested tensor.");
       return;
     }
     // Before PyTorch 0.4 there were no tensors without dimensions.
     if (to.dim() == 0 && from.dim() == 1 && from.size(0) == 1 && from.layout() == c10::kStrided)
       from = from.select(0, 0);
     if (!from.sizes().equals(to.sizes())) {
-      failures_.push_back("size mismatch for " + key + ": copying a param with shape " + size_text(from) +
-                          " from checkpoint, the shape in current model is " + size_text(to) + ".");
+      report_.errors.push_back("size mismatch for " + key + ": copying a param with shape " + size_text(from) +
+                               " from checkpoint, the shape in current model is " + size_text(to) + ".");
       return;
     }
-    if (to.is_meta()) {
-      if (!from.is_meta()) {
-        TORCH_WARN("for ", key,
-                   ": copying from a non-meta parameter in the checkpoint to a meta parameter in the "
-                   "current model, which is a no-op.");
-      }
+    if (to.is_meta() && !assign_) {
+      if (!from.is_meta()) report_.warnings.push_back(no_op(key));
       return;
     }
-    if (const std::string reason = refusal(to, from); !reason.empty()) {
-      failures_.push_back(copy_failure(key, to, from, reason));
+    const std::string reason = assign_ ? rules_.assign_refusal(slot, from) : rules_.copy_refusal(to, from);
+    if (!reason.empty()) {
+      report_.errors.push_back(copy_failure(key, to, from, reason));
       return;
     }
-    copies_.push_back({std::move(key), to, std::move(from)});
+    moves_.push_back({std::move(key), &slot, std::move(from)});
   }
 
-  std::string refusal(const at::Tensor& to, const at::Tensor& from) {
-    if (from.is_meta()) return "Cannot copy out of meta tensor; no data!";
-    if (to.layout() != from.layout()) {
-      return "copy_() between dense and sparse Tensors is not implemented! Found self type = " +
-             python_type(to) + " and src type = " + python_type(from);
-    }
-    if (to.layout() != c10::kStrided) return {};
-    if (to.scalar_type() != from.scalar_type()) {
-      if (const std::string& reason = conversions_.refusal(to, from); !reason.empty()) return reason;
-    }
-    if (at::has_internal_overlap(to) == at::MemOverlap::Yes) {
-      return "unsupported operation: more than one element of the written-to tensor refers to a single "
-             "memory "
-             "location. Please clone() the tensor before performing the operation.";
-    }
-    if (at::get_overlap_status(to, from) == at::MemOverlapStatus::Partial) {
-      return "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
-             "single "
-             "memory location. Please clone() the tensor before performing the operation.";
-    }
-    return {};
+  static std::string no_op(const std::string& key) {
+    return "for " + key +
+           ": copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, which "
+           "is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their "
+           "corresponding key in the module instead of copying them in place?)";
   }
 
   /// Each key belongs to the deepest module on its way, which either has the name or does not expect it. The
@@ -201,6 +146,7 @@ class Loading {
     std::vector<std::tuple<std::size_t, bool, std::size_t>>
         unexpected;  // module, not extra state, index of the key
     for (std::size_t i = 0; i < state_dict_.size(); ++i) {
+      if (reported_.contains(i)) continue;
       const std::string_view key = state_dict_.key(i);
       std::size_t begin = 0;
       for (auto module = module_at.find(""); module != module_at.end();) {
@@ -215,53 +161,75 @@ class Loading {
     }
     std::sort(unexpected.begin(), unexpected.end());
     for (const auto& [module, ordinary, index] : unexpected) {
-      keys_.unexpected_keys.emplace_back(state_dict_.key(index));
+      report_.keys.unexpected_keys.emplace_back(state_dict_.key(index));
     }
   }
 
-  void throw_if_incompatible(const std::string& type_name, bool strict) const {
+  std::string message_of(const std::string& type_name, bool strict) const {
+    const auto& [missing, unexpected] = report_.keys;
     std::vector<std::string> parts;
-    if (strict && !keys_.missing_keys.empty()) {
-      parts.push_back("Missing key(s) in state_dict: " + quoted(keys_.missing_keys) + ". ");
+    if (strict && !missing.empty()) {
+      parts.push_back("Missing key(s) in state_dict: " + quoted(missing) + ". ");
     }
-    if (strict && !keys_.unexpected_keys.empty()) {
-      parts.push_back("Unexpected key(s) in state_dict: " + quoted(keys_.unexpected_keys) + ". ");
+    if (strict && !unexpected.empty()) {
+      parts.push_back("Unexpected key(s) in state_dict: " + quoted(unexpected) + ". ");
     }
-    parts.insert(parts.end(), failures_.begin(), failures_.end());
-    if (parts.empty()) return;
+    parts.insert(parts.end(), report_.errors.begin(), report_.errors.end());
+    if (parts.empty()) return {};
     std::string text = "Error(s) in loading state_dict for " + type_name + ":";
     for (const std::string& part : parts) text += "\n\t" + part;
-    throw Error(ErrorCode::incompatible_keys, std::move(text));
+    return text;
   }
 
   /// Inference mode, because a module's buffers can be inference tensors that its own forward put there.
   void copy() const {
     const c10::InferenceMode mode;
-    for (const Copy& one : copies_) {
+    for (const Move& one : moves_) {
       try {
-        translated(ErrorCode::unsupported, [&] { one.to.copy_(one.from); });
+        translated(ErrorCode::unsupported, [&] { one.slot->tensor.copy_(one.from); });
       } catch (const Error& error) {
-        const auto done = static_cast<std::size_t>(&one - copies_.data());
-        throw Error(error.code(), copy_failure(one.key, one.to, one.from, error.message()) + " " +
+        const auto done = static_cast<std::size_t>(&one - moves_.data());
+        throw Error(error.code(), copy_failure(one.key, one.slot->tensor, one.from, error.message()) + " " +
                                       std::to_string(done) + " tensors before it were copied.");
       }
     }
   }
 
+  /// A parameter's requires_grad stays the module's.
+  void assign() const {
+    const PlainMode mode;
+    for (const Move& one : moves_) {
+      if (!one.slot->put) {
+        take_over(one.slot->tensor, one.from);
+        continue;
+      }
+      at::Tensor own = one.from.detach();
+      own.set_requires_grad(one.slot->parameter ? one.slot->tensor.requires_grad() : one.from.requires_grad());
+      one.slot->put(std::move(own));
+    }
+  }
+
   const std::span<const ModuleSlots> modules_;
   const StateDict& state_dict_;
-  Conversions conversions_;
-  IncompatibleKeys keys_;
-  std::vector<std::string> failures_;
-  std::vector<Copy> copies_;
+  const bool assign_;
+  SlotRules rules_;
+  LoadStateReport report_;
+  std::unordered_set<std::size_t> reported_;  ///< keys that an error speaks of, which are not unexpected too
+  std::vector<Move> moves_;
 };
 
 }  // namespace
 
 IncompatibleKeys load_state_dict(const std::string& type_name, std::span<const ModuleSlots> modules,
-                                 const StateDict& state_dict, bool strict) {
+                                 const StateDict& state_dict, bool strict, bool assign) {
   return translated(ErrorCode::unsupported,
-                    [&] { return Loading(modules, state_dict).run(type_name, strict); });
+                    [&] { return Loading(modules, state_dict, assign).run(type_name, strict); });
+}
+
+LoadStateReport check_state_dict(const std::string& type_name, std::span<const ModuleSlots> modules,
+                                 const StateDict& state_dict, bool strict, bool assign) {
+  return translated(ErrorCode::unsupported,
+                    [&] { return Loading(modules, state_dict, assign).check(type_name, strict); });
 }
 
 }  // namespace torchferry

@@ -7,12 +7,13 @@
 #include <torchferry/devices.h>
 #include <torchferry/error.h>
 
+#include <algorithm>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <utility>
 
 #include "io/byte_source.h"
-#include "torch/load_state_dict.h"
 #include "torch/move.h"
 #include "torch/plain_mode.h"
 #include "torch/translate_errors.h"
@@ -113,18 +114,33 @@ bool is_batch_norm(const Module& module) {
   return type.starts_with("__torch__.torch.nn.modules.batchnorm.");
 }
 
+/// The class's name for an instance norm without running statistics, else "".
+std::string untracked_instance_norm(const Module& module) {
+  if (!qualified_type(module).starts_with("__torch__.torch.nn.modules.instancenorm.")) return {};
+  const c10::IValue tracks = module.attr("track_running_stats", c10::IValue());
+  return tracks.isBool() && !tracks.toBool() ? last_atom(module) : std::string();
+}
+
 /// The module's own tensors in nn.Module's order. TorchScript keeps no mark of buffers that were not
 /// persistent, so those are listed too, as Python's ScriptModule lists them.
 void list_slots(const Module& module, const std::string& prefix, std::vector<ModuleSlots>& modules) {
-  ModuleSlots own{prefix, {}, {}};
+  ModuleSlots own{prefix, {}, {}, untracked_instance_norm(module)};
+  const auto object = module._ivalue();
+  const auto type = object->type();
   const bool batch_norm = is_batch_norm(module);
-  for (const auto& parameter : module.named_parameters(/*recurse=*/false)) {
-    own.slots.push_back({parameter.name, parameter.value, true, 0});
+  std::vector<Slot> buffers;
+  for (std::size_t i = 0; i < type->numAttributes(); ++i) {
+    const c10::IValue& value = object->getSlot(i);
+    if (!value.isTensor() || !value.toTensor().defined()) continue;
+    const bool parameter = type->is_parameter(i);
+    if (!parameter && !type->is_buffer(i)) continue;
+    const std::string& name = type->getAttributeName(i);
+    const bool since = batch_norm && name == "num_batches_tracked";
+    (parameter ? own.slots : buffers).push_back(
+        {name, value.toTensor(), parameter, since ? kBatchesTracked : 0,
+         [object, i](at::Tensor tensor) { object->setSlot(i, std::move(tensor)); }});
   }
-  for (const auto& buffer : module.named_buffers(/*recurse=*/false)) {
-    const bool since = batch_norm && buffer.name == "num_batches_tracked";
-    own.slots.push_back({buffer.name, buffer.value, false, since ? kBatchesTracked : 0});
-  }
+  std::move(buffers.begin(), buffers.end(), std::back_inserter(own.slots));
   const auto children = module.named_children();
   for (const auto& child : children) own.children.push_back(child.name);
   modules.push_back(std::move(own));
@@ -249,9 +265,15 @@ StateDict ScriptModule::state_dict() const {
   });
 }
 
-IncompatibleKeys ScriptModule::load_state_dict(const StateDict& state_dict, bool strict) {
+IncompatibleKeys ScriptModule::load_state_dict(const StateDict& state_dict, bool strict, bool assign) {
   return translated(ErrorCode::unsupported, [&] {
-    return torchferry::load_state_dict(type_name(), slots_of(state_->module), state_dict, strict);
+    return torchferry::load_state_dict(type_name(), slots_of(state_->module), state_dict, strict, assign);
+  });
+}
+
+LoadStateReport ScriptModule::check_state_dict(const StateDict& state_dict, bool strict, bool assign) const {
+  return translated(ErrorCode::unsupported, [&] {
+    return torchferry::check_state_dict(type_name(), slots_of(state_->module), state_dict, strict, assign);
   });
 }
 

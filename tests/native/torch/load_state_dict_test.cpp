@@ -1,6 +1,6 @@
 // load_state_dict's rules and PyTorch's texts, on modules that are nothing but their slots.
 
-#include "torch/load_state_dict.h"
+#include <torchferry/load_state_dict.h>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/equal.h>
@@ -29,7 +29,7 @@ struct Model {
   at::Tensor batches = at::full({}, 5, c10::kLong);
 
   std::vector<ModuleSlots> modules() const {
-    return {{"", {{"zero", zero}}, {"bn", "fc"}},
+    return {{"", {{"zero", zero, false, 0, {}}}, {"bn", "fc"}, {}},
             {"bn.", {{"running_mean", mean}, {"num_batches_tracked", batches, false, 2}}, {}},
             {"fc.", {{"weight", weight, true}, {"bias", bias, true}}, {}}};
   }

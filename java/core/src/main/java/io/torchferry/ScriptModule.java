@@ -86,10 +86,29 @@ public final class ScriptModule implements AutoCloseable {
      *     the module is as before
      */
     public IncompatibleKeys loadStateDict(StateDict stateDict, boolean strict) {
+        return loadStateDict(stateDict, strict, false);
+    }
+
+    /**
+     * {@code module.load_state_dict(state_dict, strict=strict, assign=assign)}.
+     *
+     * @param strict {@code false}: names missing on either side are only reported
+     * @param assign {@code true}: the state dict's tensors take the places of the module's, with their type and device
+     *     and without a copy; both then share memory. For modules on the meta device, and for loads that cost nothing
+     * @throws IncompatibleKeysException as above; also, with {@code assign}, for an integer tensor in the place of a
+     *     parameter that requires gradients
+     */
+    public IncompatibleKeys loadStateDict(StateDict stateDict, boolean strict, boolean assign) {
         byte[] packed = handle.use(module -> stateDict.index().use(
-                values -> TorchNative.moduleLoadStateDict(module, values, strict)));
+                values -> TorchNative.moduleLoadStateDict(module, values, strict, assign)));
         PackReader in = new PackReader(packed);
         return new IncompatibleKeys(in.strings(), in.strings());
+    }
+
+    /** What {@link #loadStateDict(StateDict, boolean, boolean)} would do; nothing changes, and nothing is thrown. */
+    public LoadStateReport checkStateDict(StateDict stateDict, boolean strict, boolean assign) {
+        return LoadStateReport.read(handle.use(module -> stateDict.index().use(
+                values -> TorchNative.moduleCheckStateDict(module, values, strict, assign))));
     }
 
     /**

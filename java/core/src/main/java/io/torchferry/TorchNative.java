@@ -88,7 +88,9 @@ final class TorchNative {
 
     static native long moduleStateDict(long module);
 
-    static native byte[] moduleLoadStateDict(long module, long dict, boolean strict);
+    static native byte[] moduleLoadStateDict(long module, long dict, boolean strict, boolean assign);
+
+    static native byte[] moduleCheckStateDict(long module, long dict, boolean strict, boolean assign);
 
     static native void moduleTo(long module, byte[] device);
 
