@@ -1,4 +1,5 @@
-# cmake -DBUILD= -DWORK= -DCONSUMER= -DGENERATOR= -DCOMPILER= -DSANITIZE= -P install_and_consume.cmake
+# cmake -DBUILD= -DWORK= -DCONSUMER= -DPROGRAM= [-DARGUMENTS=] [-DLIBTORCH=] -DGENERATOR= -DCOMPILER= -DSANITIZE=
+#       -P install_and_consume.cmake
 # Installs into an empty prefix and builds and runs a program that knows only find_package(Torchferry).
 cmake_minimum_required(VERSION 3.22)
 
@@ -17,7 +18,7 @@ if(SANITIZE)
 endif()
 run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${WORK}/prefix")
 run("${CMAKE_COMMAND}" -S "${CONSUMER}" -B "${WORK}/build" -G "${GENERATOR}" "-DCMAKE_PREFIX_PATH=${WORK}/prefix"
-    "-DCMAKE_CXX_COMPILER=${COMPILER}" "-DCMAKE_CXX_FLAGS=${flags}")
+    "-DCMAKE_CXX_COMPILER=${COMPILER}" "-DCMAKE_CXX_FLAGS=${flags}" "-DLIBTORCH=${LIBTORCH}")
 run("${CMAKE_COMMAND}" --build "${WORK}/build")
-run("${WORK}/build/consumer")
+run("${WORK}/build/${PROGRAM}" ${ARGUMENTS})
 message(STATUS "installed, found, built and run")
