@@ -315,8 +315,17 @@ public final class Checkpoint implements AutoCloseable {
      * @throws NativeLibraryException when libtorch cannot be loaded
      */
     public StateDict stateDict(LoadOptions options, String... path) throws IOException {
-        Placement placement = Placement.of(this, options, path);
+        return load(Placement.of(this, options, path));
+    }
+
+    /** The load that a placement of this checkpoint stands for. */
+    StateDict load(Placement placement) throws IOException {
         return handle.use(pointer -> placement.load(pointer));
+    }
+
+    /** What {@link #load(Placement)} would do. */
+    LoadPlan plan(Placement placement) throws IOException {
+        return handle.use(pointer -> placement.plan(pointer, table()));
     }
 
     /**
@@ -327,8 +336,7 @@ public final class Checkpoint implements AutoCloseable {
      * @throws DeviceUnavailableException in PyTorch's words, when a device is not there
      */
     public LoadPlan plan(LoadOptions options, String... path) throws IOException {
-        Placement placement = Placement.of(this, options, path);
-        return handle.use(pointer -> placement.plan(pointer, table()));
+        return plan(Placement.of(this, options, path));
     }
 
     /**

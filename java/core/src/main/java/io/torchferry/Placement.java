@@ -2,6 +2,7 @@ package io.torchferry;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -37,6 +38,11 @@ final class Placement {
             }
         }
         return new Placement(options, PackWriter.path(path), selected, options.packed(location));
+    }
+
+    /** Those of all tensors at its place that are loaded. */
+    List<TensorInfo> chosen(List<TensorInfo> all) {
+        return selected == null ? all : Arrays.stream(selected).mapToObj(all::get).toList();
     }
 
     private static int[] passing(List<TensorInfo> tensors, Predicate<String> filter) {

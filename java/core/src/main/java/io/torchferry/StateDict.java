@@ -32,7 +32,11 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
 
     /** Takes the native state dict over. */
     StateDict(long pointer) {
-        this.index = TensorIndex.owned(pointer, "StateDict");
+        this(TensorIndex.owned(pointer, "StateDict"));
+    }
+
+    private StateDict(TensorIndex index) {
+        this.index = index;
     }
 
     TensorIndex index() {
@@ -157,8 +161,24 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
         return derived(index.use(pointer -> TorchNative.select(pointer, indices, keys, versions)));
     }
 
+    /** What is made from this dict may keep its storages alive, so it holds what was reserved for them, too. */
     private StateDict derived(long pointer) {
-        return new StateDict(pointer);
+        StateDict made = new StateDict(pointer);
+        Reservation reservation = index.reservation();
+        if (reservation != null && reservation.join()) {
+            made.index.reserved(reservation);
+        }
+        return made;
+    }
+
+    /**
+     * Another owner of the same tensors under the same names, to be closed on its own: what one part of a program loads
+     * and others use lives until the last of them is done. Costs no copy, whatever the number of tensors.
+     *
+     * @throws IllegalStateException after close
+     */
+    public StateDict share() {
+        return new StateDict(index.another("StateDict"));
     }
 
     /**

@@ -1,6 +1,7 @@
 package io.torchferry;
 
 import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The tensors of one native state dict: their facts, read in place from what {@code native/jni/torch/pack_index.cpp}
@@ -18,7 +19,25 @@ final class TensorIndex {
 
     private static final int ROW_BYTES = 48;
 
+    /** What the owners of one native state dict have in common: the last that goes frees it. */
+    private static final class Shared {
+        final AtomicInteger owners = new AtomicInteger(1);
+        volatile Reservation reservation;
+
+        void leave(long pointer) {
+            if (owners.decrementAndGet() > 0) {
+                return;
+            }
+            TorchNative.destroy(pointer);
+            Reservation held = reservation;
+            if (held != null) {
+                held.leave();
+            }
+        }
+    }
+
     private final Handle handle;
+    private final Shared shared;
     private final boolean standsAlone;
     private final ByteBuffer data;
     private final int count;
@@ -26,11 +45,12 @@ final class TensorIndex {
     private final int dims;
     private final Device[] devices;
     private final Names keys;
-    private final Tensor[] tensors;
+    private volatile Tensor[] tensors;
     private volatile int[] slots;
 
-    private TensorIndex(Handle handle, boolean standsAlone, byte[] packed) {
+    private TensorIndex(Handle handle, Shared shared, boolean standsAlone, byte[] packed) {
         this.handle = handle;
+        this.shared = shared;
         this.standsAlone = standsAlone;
         PackReader in = new PackReader(packed);
         data = in.table();
@@ -43,21 +63,53 @@ final class TensorIndex {
         tensors = new Tensor[count];
     }
 
+    /** The same tensors for another owner. */
+    private TensorIndex(TensorIndex other, Handle handle) {
+        this.handle = handle;
+        this.shared = other.shared;
+        this.standsAlone = other.standsAlone;
+        this.data = other.data;
+        this.count = other.count;
+        this.rows = other.rows;
+        this.dims = other.dims;
+        this.devices = other.devices;
+        this.keys = other.keys;
+        this.slots = other.slots;
+    }
+
     /** Takes over a native state dict that its user closes. */
     static TensorIndex owned(long pointer, String name) {
-        Handle handle = Handle.owning(name, pointer, TorchNative::destroy);
-        return indexed(handle, false);
+        Shared shared = new Shared();
+        return indexed(Handle.owning(name, pointer, shared::leave), shared, false);
     }
 
     /** Takes over a native state dict of one tensor that nobody else knows. */
     static TensorIndex alone(long pointer) {
-        Handle handle = Handle.collected("Tensor", pointer, TorchNative::destroy);
-        return indexed(handle, true);
+        Shared shared = new Shared();
+        return indexed(Handle.collected("Tensor", pointer, shared::leave), shared, true);
     }
 
-    private static TensorIndex indexed(Handle handle, boolean standsAlone) {
+    /** Another owner of the same native state dict, with nothing copied. */
+    TensorIndex another(String name) {
+        return handle.use(pointer -> {
+            shared.owners.incrementAndGet();
+            return new TensorIndex(this, Handle.owning(name, pointer, shared::leave));
+        });
+    }
+
+    /** Has the last owner give a reservation back; this takes over one of its holders. Called once at most. */
+    void reserved(Reservation reservation) {
+        shared.reservation = reservation;
+    }
+
+    /** Null where there is none. */
+    Reservation reservation() {
+        return shared.reservation;
+    }
+
+    private static TensorIndex indexed(Handle handle, Shared shared, boolean standsAlone) {
         try {
-            return new TensorIndex(handle, standsAlone, handle.use(TorchNative::index));
+            return new TensorIndex(handle, shared, standsAlone, handle.use(TorchNative::index));
         } catch (RuntimeException | Error e) {
             handle.close();
             throw e;
@@ -94,10 +146,15 @@ final class TensorIndex {
 
     /** One object for each tensor, made when it is first asked for. Two threads may make two; they are alike. */
     Tensor tensor(int index) {
-        Tensor tensor = tensors[index];
+        Tensor[] made = tensors;
+        if (made == null) {
+            made = new Tensor[count];
+            tensors = made;
+        }
+        Tensor tensor = made[index];
         if (tensor == null) {
             tensor = new Tensor(this, index);
-            tensors[index] = tensor;
+            made[index] = tensor;
         }
         return tensor;
     }
