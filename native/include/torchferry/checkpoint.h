@@ -3,6 +3,7 @@
 #include <torchferry/limits.h>
 #include <torchferry/tensor_table.h>
 #include <torchferry/value.h>
+#include <torchferry/verify.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -23,12 +24,20 @@ std::string_view name(Format format) noexcept;
 
 struct OpenOptions {
   Limits limits;
+  /// What errors call a file; empty: its path.
+  std::string name;
   /// Like torch.load(weights_only=True): a global outside PyTorch's allow-list is Error(unsafe) naming it. Otherwise
   /// unknown objects stay inert data. No code is run either way.
   bool weights_only = false;
   /// Checks the recorded CRC-32 of the pickle that describes the tensors (PyTorch never does). The sums of tensor
   /// bytes are checked at load: LoadOptions::verify_checksums.
   bool verify_checksums = false;
+};
+
+/// A place of the content that looks like a model's state dict.
+struct StateDictPlace {
+  std::vector<std::string> path;  ///< for `entries`; empty: the whole content
+  std::size_t tensors;            ///< listed below it
 };
 
 /// An opened checkpoint's index: what torch.load would read, without reading a byte of any tensor and without
@@ -62,6 +71,9 @@ class Checkpoint {
   ValuePtr value(std::span<const std::string> path) const;
   /// The `_metadata` of the OrderedDict at `path` (nn.Module's versions), or null.
   ValuePtr metadata(std::span<const std::string> path) const;
+  /// The outermost places that look like a state dict, in the order of the content: modules, and dicts most of whose
+  /// values are tensors under names. Optimizer states are none. At most 64, at most six steps deep.
+  std::vector<StateDictPlace> state_dict_places() const;
   /// Names of the globals in the content that are neither PyTorch's nor plain data, sorted, each once.
   const std::vector<std::string>& opaque_globals() const;
 
@@ -82,6 +94,10 @@ class Checkpoint {
   void read_storage(const StorageRow& row, std::span<std::byte> out, bool verify) const;
   /// Part of a mappable storage, `offset` bytes from its start.
   void read_storage_range(const StorageRow& row, std::uint64_t offset, std::span<std::byte> out) const;
+
+  /// Reads every byte that the index refers to and compares it with the sums that were recorded. Damage does not stop
+  /// it: it is reported, part by part. Throws Error(cancelled) only. The structure was checked by `open`.
+  Verification verify(const VerifyOptions& options = {}) const;
 
   /// Where a storage's bytes are, for messages: the container's record, or the storage's key where there is none.
   std::string record_name(const StorageRow& row) const;

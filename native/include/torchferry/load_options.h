@@ -2,20 +2,13 @@
 
 #include <torchferry/dtype.h>
 #include <torchferry/map_location.h>
+#include <torchferry/progress.h>
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 
 namespace torchferry {
-
-/// Bytes moved so far, for a watcher on another thread, who may also ask the load to stop.
-struct Progress {
-  std::atomic<std::uint64_t> done{0};
-  std::atomic<std::uint64_t> total{0};
-  std::atomic<bool> cancel{false};
-};
 
 /// How a state dict is loaded.
 struct LoadOptions {

@@ -52,8 +52,9 @@ class ByteSource {
 };
 
 /// Opens a regular file for reading. Throws Error(io) for a missing file, a directory, one that may not be
-/// read, or one that is no regular file (a pipe or a device), each with its cure.
-std::shared_ptr<const ByteSource> open_file(const std::filesystem::path& path);
+/// read, or one that is no regular file (a pipe or a device), each with its cure. `name`: what errors call it;
+/// empty: the path.
+std::shared_ptr<const ByteSource> open_file(const std::filesystem::path& path, std::string name = {});
 
 /// Bytes that are in memory already; `owner` keeps them alive and unchanged as long as the source or a map
 /// lives (null when the caller sees to that).

@@ -119,23 +119,23 @@ class FileSource final : public ByteSource {
 };
 
 /// Not blocking, or a named pipe without a writer would hang here; regular files do not notice.
-Descriptor open_descriptor(const std::string& path) {
+Descriptor open_descriptor(const std::string& path, const std::string& name) {
   if (path.find('\0') != std::string::npos) {
-    throw Error(ErrorCode::invalid_argument, path.substr(0, path.find('\0')), {}, std::nullopt,
+    throw Error(ErrorCode::invalid_argument, name.substr(0, name.find('\0')), {}, std::nullopt,
                 "the path contains a NUL character");
   }
   for (;;) {
     const int value = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (value >= 0) return Descriptor(value);
-    if (errno != EINTR) throw io_error(path, opening_failure(errno));
+    if (errno != EINTR) throw io_error(name, opening_failure(errno));
   }
 }
 
 }  // namespace
 
-std::shared_ptr<const ByteSource> open_file(const std::filesystem::path& path) {
-  std::string name = path.native();
-  Descriptor descriptor = open_descriptor(name);
+std::shared_ptr<const ByteSource> open_file(const std::filesystem::path& path, std::string name) {
+  if (name.empty()) name = path.native();
+  Descriptor descriptor = open_descriptor(path.native(), name);
   struct stat status {};
   if (::fstat(descriptor.get(), &status) != 0) {
     throw io_error(name, "cannot be examined: " + system_text(errno));

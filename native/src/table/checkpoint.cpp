@@ -2,12 +2,12 @@
 #include <torchferry/error.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/checked.h"
 #include "container/sniff.h"
 #include "table/content.h"
 #include "table/content_index.h"
+#include "table/places.h"
 #include "table/torch_names.h"
 #include "table/values.h"
 
@@ -83,7 +83,7 @@ std::shared_ptr<const Checkpoint::State> opened(std::shared_ptr<const ByteSource
 }  // namespace
 
 Checkpoint Checkpoint::open(const std::filesystem::path& path, const OpenOptions& options) {
-  return Checkpoint(opened(open_file(path), options));
+  return Checkpoint(opened(open_file(path, options.name), options));
 }
 
 Checkpoint Checkpoint::open(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name,
@@ -102,73 +102,6 @@ bool Checkpoint::can_map_privately() const noexcept { return state_->source->can
 
 namespace {
 
-/// The places one step below a node: what a path can name there.
-std::vector<NodePair> children(const Tree& tree, NodeId node) {
-  node = unwrap(tree, node);
-  if (is_mapping(tree, node)) return mapping_items(tree, node);
-  std::vector<NodePair> all;
-  if (tree.kind(node) != Kind::object) return all;
-  const auto module = module_parts(tree, node);
-  const std::vector<NodeId> mappings = attribute_mappings(tree, node);
-  for (const NodeId mapping : mappings) {
-    for (const NodePair& item : mapping_items(tree, mapping)) all.push_back(item);
-  }
-  if (!module) return all;
-  for (const std::optional<NodeId> mapping : {std::optional(module->parameters), module->buffers,
-                                              std::optional(module->modules)}) {
-    if (!mapping || !is_mapping(tree, *mapping)) continue;
-    const auto items = mapping_items(tree, *mapping);
-    all.insert(all.begin(), items.begin(), items.end());
-  }
-  return all;
-}
-
-std::string available(const Tree& tree, NodeId node) {
-  std::string text;
-  int shown = 0;
-  for (const auto& [key, value] : children(tree, node)) {
-    if (++shown > 12) return text + ", …";
-    text += (text.empty() ? "'" : ", '") + key_text(tree, key) + "'";
-  }
-  const Kind kind = tree.kind(node);
-  if (kind == Kind::list || kind == Kind::tuple) text = "indices 0 to " + std::to_string(tree.items(node).size()) + " (exclusive)";
-  return text.empty() ? "nothing" : text;
-}
-
-std::optional<NodeId> step_into(const Tree& tree, NodeId node, const std::string& step) {
-  const Kind kind = tree.kind(node);
-  if (kind == Kind::list || kind == Kind::tuple) {
-    std::size_t index = 0;
-    const auto [end, error] = std::from_chars(step.data(), step.data() + step.size(), index);
-    if (error != std::errc{} || end != step.data() + step.size() || index >= tree.items(node).size()) return std::nullopt;
-    return tree.items(node)[index];
-  }
-  std::optional<NodeId> by_text;
-  for (const auto& [key, value] : children(tree, node)) {
-    if (tree.kind(key) == Kind::string ? tree.text(key) == step : !by_text && key_text(tree, key) == step) {
-      if (tree.kind(key) == Kind::string) return value;
-      by_text = value;
-    }
-  }
-  return by_text;
-}
-
-NodeId node_at(const Tree& tree, std::span<const std::string> path) {
-  NodeId node = unwrap(tree, tree.root());
-  std::string walked;
-  for (const std::string& step : path) {
-    const auto next = step_into(tree, node, step);
-    if (!next) {
-      throw Error(ErrorCode::invalid_argument, "no '" + step + "' " +
-                                                   (walked.empty() ? "at the top of the content" : "in '" + walked + "'") +
-                                                   "; there is: " + available(tree, node));
-    }
-    node = unwrap(tree, *next);
-    walked += (walked.empty() ? "" : ".") + step;
-  }
-  return node;
-}
-
 [[noreturn]] void no_content(const Checkpoint::State& state) {
   throw Error(ErrorCode::invalid_argument, state.source->name(), {}, std::nullopt,
               "a " + std::string(name(state.format)) + " file is one flat list of tensors: it has no parts to name");
@@ -185,15 +118,7 @@ const std::vector<Entry>& Checkpoint::entries(std::span<const std::string> path)
   if (const auto known = state.entries_by_path.find(key); known != state.entries_by_path.end()) return known->second;
   return placed(state, [&]() -> const std::vector<Entry>& {
     std::vector<Entry> entries;
-    Walk walk(
-        *state.tree, state.pickle.size(),
-        [&state](NodeId node) -> std::optional<std::uint32_t> {
-          const std::uint32_t row = state.row_by_node[node];
-          return row == 0 || row == kNone ? std::nullopt : std::optional(row - 1);
-        },
-        state.names, state.options.limits);
-    if (state.format == Format::torchscript) walk.use_script_classes(state.script_classes, nullptr);
-    walk.from(node_at(*state.tree, path), entries);
+    list_tensors(state, node_at(state, path), state.names, entries);
     return state.entries_by_path.emplace(std::move(key), std::move(entries)).first->second;
   });
 }
@@ -202,7 +127,7 @@ ValuePtr Checkpoint::value(std::span<const std::string> path) const {
   if (!state_->tree && path.empty()) return state_->flat_root;
   if (!state_->tree) no_content(*state_);
   return placed(*state_, [&] {
-    return make_value(*state_->tree, node_at(*state_->tree, path), state_->row_by_node, state_->options.limits);
+    return make_value(*state_->tree, node_at(*state_, path), state_->row_by_node, state_->options.limits);
   });
 }
 
@@ -212,7 +137,7 @@ ValuePtr Checkpoint::metadata(std::span<const std::string> path) const {
   if (!state_->tree) return state_->flat_metadata;
   return placed(*state_, [&]() -> ValuePtr {
     const Tree& tree = *state_->tree;
-    const NodeId node = node_at(tree, path);
+    const NodeId node = node_at(*state_, path);
     if (tree.kind(node) != Kind::object || !is_mapping(tree, node)) return nullptr;
     for (const NodeId attributes : attribute_mappings(tree, node)) {
       if (const auto found = mapping_get(tree, attributes, "_metadata")) {
@@ -221,6 +146,12 @@ ValuePtr Checkpoint::metadata(std::span<const std::string> path) const {
     }
     return nullptr;
   });
+}
+
+std::vector<StateDictPlace> Checkpoint::state_dict_places() const {
+  if (state_->tree) return find_state_dicts(*state_);
+  if (state_->entries.empty()) return {};
+  return {{{}, state_->entries.size()}};
 }
 
 const std::vector<std::string>& Checkpoint::opaque_globals() const {

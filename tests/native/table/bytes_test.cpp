@@ -94,6 +94,26 @@ TEST(BytesTest, ADamagedPayloadIsToldWhenAsked) {
   EXPECT_EQ(error.record(), "a/data/0");
 }
 
+TEST(BytesTest, MemoryOfTheHostProgramIsUsedInPlaceAndThenReleased) {
+  auto memory = std::make_shared<const std::string>(archive(tensor({}), {{"0", floats(6)}}));
+  const std::weak_ptr<const std::string> watched = memory;
+  const char* const begin = memory->data();
+  const char* const end = begin + memory->size();
+  auto checkpoint = std::make_unique<Checkpoint>(Checkpoint::open(as_bytes(*memory), memory, "the host's memory"));
+  memory.reset();
+  EXPECT_EQ(checkpoint->name(), "the host's memory");
+  Checkpoint::Bytes bytes = checkpoint->bytes(checkpoint->table().tensors()[0]);
+  const auto* const first = reinterpret_cast<const char*>(bytes.bytes.data());
+  EXPECT_TRUE(begin <= first && first + bytes.bytes.size() <= end);
+  checkpoint.reset();
+  EXPECT_FALSE(watched.expired()) << "its bytes are in use";
+  bytes = {};
+  EXPECT_TRUE(watched.expired());
+  const Error refused =
+      error_of([] { Checkpoint::open(as_bytes(std::string_view("no checkpoint")), nullptr, "the host's memory"); });
+  EXPECT_EQ(refused.file(), "the host's memory");
+}
+
 TEST(BytesTest, TheArchiveMustBeOne) {
   const auto zip_with = [](std::vector<std::pair<std::string, std::string>> records) {
     ZipBuilder zip;
