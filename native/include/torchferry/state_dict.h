@@ -70,6 +70,17 @@ class StateDict {
   /// they stay as they are. Throws Error(invalid_argument).
   StateDict select(std::span<const std::size_t> indices, std::vector<std::string> keys = {},
                    std::optional<std::map<std::string, std::int64_t>> versions = std::nullopt) const;
+  /// All items under new names, one for each, in order. The versions follow: a module whose tensors all moved to
+  /// one new prefix has its version there. Throws Error(invalid_argument) that names both items when two would
+  /// have the same name.
+  StateDict renamed(std::vector<std::string> names) const;
+  /// torch.nn.modules.utils.consume_prefix_in_state_dict_if_present(state_dict, prefix): `prefix` ("module.")
+  /// taken off the names and the versions' modules that start with it, once; the others keep theirs. Throws
+  /// Error(invalid_argument) as `renamed` does.
+  StateDict with_prefix_stripped(std::string_view prefix) const;
+  /// What belongs to one module ("encoder", "layers.0"), named relative to it: names and versions below it with
+  /// its name and the dot taken off. Empty when there is none.
+  StateDict submodule(std::string_view module) const;
   /// All tensors on `device`: one copy for each storage; tensors that share a storage share it there too.
   /// Tensors that are there already stay the same objects. Throws Error(device_unavailable, out_of_memory,
   /// unsupported for a tensor that the device's backend cannot build, invalid_argument for a meta tensor,
