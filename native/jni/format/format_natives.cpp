@@ -41,16 +41,6 @@ std::string packed_dtypes() {
   return out.bytes();
 }
 
-/// Errors name the file as the caller knows it, not as the bytes of a path or a temporary file.
-OpenedCheckpoint open_file(const std::string& path, const std::string& name, const OpenOptions& options) {
-  try {
-    return open_checkpoint(options, [&](const OpenOptions& used) { return Checkpoint::open(path, used); });
-  } catch (const Error& error) {
-    if (error.file() != path) throw;
-    throw Error(error.code(), name, error.record(), error.offset(), error.message());
-  }
-}
-
 const OpenedCheckpoint& opened_at(jlong pointer) { return object_at<const OpenedCheckpoint>(pointer); }
 
 const Checkpoint& checkpoint_at(jlong pointer) { return opened_at(pointer).checkpoint; }
@@ -92,7 +82,10 @@ jlong Java_io_torchferry_FormatNative_open(JNIEnv* env, jclass, jbyteArray path,
                                            jlongArray options) {
   return guarded(env, Reads::yes, [&] {
     const std::string file = bytes_of(env, path);
-    return to_java(open_file(file, bytes_of(env, name), open_options(env, options)));
+    OpenOptions chosen = open_options(env, options);
+    chosen.name = bytes_of(env, name);
+    return to_java(
+        open_checkpoint(chosen, [&](const OpenOptions& used) { return Checkpoint::open(file, used); }));
   });
 }
 

@@ -69,26 +69,6 @@ jlong Java_io_torchferry_TorchNative_load(JNIEnv* env, jclass, jlong pointer, jb
   });
 }
 
-jlong Java_io_torchferry_TorchNative_progressCreate(JNIEnv* env, jclass) {
-  return guarded(env, Reads::no, [&] { return to_java(std::make_shared<Progress>()); });
-}
-
-jlong Java_io_torchferry_TorchNative_progressDone(JNIEnv*, jclass, jlong progress) {
-  return static_cast<jlong>(object_at<ProgressHandle>(progress)->done.load());
-}
-
-jlong Java_io_torchferry_TorchNative_progressTotal(JNIEnv*, jclass, jlong progress) {
-  return static_cast<jlong>(object_at<ProgressHandle>(progress)->total.load());
-}
-
-void Java_io_torchferry_TorchNative_progressCancel(JNIEnv*, jclass, jlong progress) {
-  object_at<ProgressHandle>(progress)->cancel = true;
-}
-
-void Java_io_torchferry_TorchNative_progressDestroy(JNIEnv*, jclass, jlong progress) {
-  destroy<ProgressHandle>(progress);
-}
-
 void Java_io_torchferry_TorchNative_destroy(JNIEnv*, jclass, jlong dict) { destroy<StateDict>(dict); }
 
 jbyteArray Java_io_torchferry_TorchNative_index(JNIEnv* env, jclass, jlong dict) {
@@ -153,6 +133,30 @@ jlong Java_io_torchferry_TorchNative_select(JNIEnv* env, jclass, jlong pointer, 
     std::vector<std::string> names;
     if (keys != nullptr) names = path_of(env, keys);
     return to_java(dict.select(indices_of(env, indices, dict.size()), std::move(names), std::move(renamed)));
+  });
+}
+
+jlong Java_io_torchferry_TorchNative_renamed(JNIEnv* env, jclass, jlong pointer, jbyteArray names) {
+  return guarded_torch(env, Reads::no, [&] {
+    const auto& dict = object_at<const StateDict>(pointer);
+    read_versions(dict);
+    return to_java(dict.renamed(path_of(env, names)));
+  });
+}
+
+jlong Java_io_torchferry_TorchNative_withPrefixStripped(JNIEnv* env, jclass, jlong pointer, jbyteArray prefix) {
+  return guarded_torch(env, Reads::no, [&] {
+    const auto& dict = object_at<const StateDict>(pointer);
+    read_versions(dict);
+    return to_java(dict.with_prefix_stripped(bytes_of(env, prefix)));
+  });
+}
+
+jlong Java_io_torchferry_TorchNative_submodule(JNIEnv* env, jclass, jlong pointer, jbyteArray module) {
+  return guarded_torch(env, Reads::no, [&] {
+    const auto& dict = object_at<const StateDict>(pointer);
+    read_versions(dict);
+    return to_java(dict.submodule(bytes_of(env, module)));
   });
 }
 

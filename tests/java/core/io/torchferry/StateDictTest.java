@@ -133,7 +133,16 @@ class StateDictTest {
                 assertEquals(2, stripped.metadata().orElseThrow().get(""));
                 assertFalse(stripped.metadata().orElseThrow().containsKey("1"));
             }
-            assertEquals(versions, below.metadata().orElseThrow());
+            Map<String, Long> moved = new LinkedHashMap<>();
+            versions.forEach((name, version) -> moved.put(name.isEmpty() ? "module" : "module." + name, version));
+            assertEquals(moved, below.metadata().orElseThrow());
+            try (StateDict back = below.withPrefixStripped("module.")) {
+                assertEquals(versions, back.metadata().orElseThrow());
+            }
+            try (StateDict part = below.subset("module.1")) {
+                assertEquals(2, part.metadata().orElseThrow().get(""));
+                assertTrue(part.containsKey("weight"), part.toString());
+            }
         }
     }
 

@@ -39,9 +39,65 @@ public final class ArrayValue implements Value {
         return "iu".indexOf(kind()) >= 0;
     }
 
+    boolean isBoolean() {
+        return kind() == 'b';
+    }
+
+    /**
+     * All elements in row-major order, as a fresh array.
+     *
+     * @throws IllegalStateException unless they are integers of at most 64 bits
+     * @throws ArithmeticException when one is unsigned and beyond a long
+     */
+    public long[] toLongArray() {
+        long[] values = new long[count()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = longAt(i);
+        }
+        return values;
+    }
+
+    /**
+     * All elements in row-major order, as a fresh array.
+     *
+     * @throws IllegalStateException unless they are real numbers of at most 64 bits
+     */
+    public double[] toDoubleArray() {
+        double[] values = new double[count()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = doubleAt(i);
+        }
+        return values;
+    }
+
+    private int count() {
+        long count = 1;
+        for (long size : shape) {
+            count *= size;
+        }
+        return Math.toIntExact(count);
+    }
+
+    private int width() {
+        int count = count();
+        return count == 0 ? 1 : data.length / count;
+    }
+
     long longValue() {
-        ByteBuffer in = data();
-        long value = switch (data.length) {
+        return longAt(0);
+    }
+
+    double doubleValue() {
+        return doubleAt(0);
+    }
+
+    private long longAt(int index) {
+        if (!isInteger()) {
+            throw ValuePath.unexpected("made of ints", this);
+        }
+        int width = width();
+        ByteBuffer in = data().slice(index * width, width).order(ByteOrder.LITTLE_ENDIAN);
+        long value = switch (width) {
             case 1 -> in.get(0);
             case 2 -> in.getShort(0);
             case 4 -> in.getInt(0);
@@ -51,24 +107,26 @@ public final class ArrayValue implements Value {
         if (kind() != 'u') {
             return value;
         }
-        if (data.length == 8 && value < 0) {
+        if (width == 8 && value < 0) {
             throw new ArithmeticException("a uint64 beyond a long: " + Long.toUnsignedString(value));
         }
-        return data.length == 8 ? value : value & ((1L << 8 * data.length) - 1);
+        return width == 8 ? value : value & ((1L << 8 * width) - 1);
     }
 
-    double doubleValue() {
+    private double doubleAt(int index) {
         if (isInteger()) {
-            return longValue();
+            return longAt(index);
         }
-        if (kind() == 'f' && data.length == 8) {
-            return data().getDouble(0);
+        int width = width();
+        ByteBuffer in = data().slice(index * width, width).order(ByteOrder.LITTLE_ENDIAN);
+        if (kind() == 'f' && width == 8) {
+            return in.getDouble(0);
         }
-        if (kind() == 'f' && data.length == 4) {
-            return data().getFloat(0);
+        if (kind() == 'f' && width == 4) {
+            return in.getFloat(0);
         }
-        if (kind() == 'f' && data.length == 2) {
-            return Half.toFloat(data().getShort(0));
+        if (kind() == 'f' && width == 2) {
+            return Half.toFloat(in.getShort(0));
         }
         throw ValuePath.unexpected("a float", this);
     }

@@ -41,7 +41,7 @@ public final class Benchmarks {
     public static LoadTimes load(Path path, int iterations, boolean mmap) throws java.io.IOException {
         requireSome(iterations);
         NativeLoader.torch();
-        return Source.of(path).use(source -> {
+        return Source.of(path, Limits.DEFAULT).use(source -> {
             long[] times = TorchNative.benchLoad(source.requirePath(), iterations, mmap);
             return new LoadTimes(every(times, 0), every(times, 1), every(times, 2));
         });
@@ -58,7 +58,7 @@ public final class Benchmarks {
     public static long[] stockLibtorch(Path path, int iterations) throws java.io.IOException {
         requireSome(iterations);
         NativeLoader.torch();
-        return Source.of(path).use(source -> TorchNative.benchStock(source.requirePath(), iterations));
+        return Source.of(path, Limits.DEFAULT).use(source -> TorchNative.benchStock(source.requirePath(), iterations));
     }
 
     private static void requireSome(int iterations) {

@@ -30,8 +30,8 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * Opens a file and reads its index. A file of a file system other than the default one is copied to a temporary
-     * file first.
+     * Opens a file and reads its index. A file of a file system other than the default one (inside a zip, in memory)
+     * is copied once, outside the heap: into memory where it is short, else into a temporary file without a name.
      *
      * @throws CheckpointException when there is no such file, or it is not a checkpoint that can be read: see the
      *     subclasses
@@ -46,7 +46,7 @@ public final class Checkpoint implements AutoCloseable {
      * @throws CheckpointException see there; {@link UnsafeCheckpointException} with {@link OpenOptions#weightsOnly}
      */
     public static Checkpoint open(Path path, OpenOptions options) throws IOException {
-        return Source.of(path).use(source -> open(source, options));
+        return Source.of(path, options.limits()).use(source -> open(source, options));
     }
 
     /**
@@ -67,8 +67,23 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
+     * Opens a checkpoint in an array, which is copied to native memory once.
+     *
+     * @throws CheckpointException when it is not a checkpoint that can be read
+     */
+    public static Checkpoint open(byte[] bytes) throws IOException {
+        return open(bytes, OpenOptions.DEFAULT);
+    }
+
+    /** Like {@link #open(byte[])}. */
+    public static Checkpoint open(byte[] bytes, OpenOptions options) throws IOException {
+        return Source.of(bytes).use(source -> open(source, options));
+    }
+
+    /**
      * Opens a checkpoint from the channel's position to its end. The bytes are taken from the channel once, into native
-     * memory or a temporary file that is deleted; the channel is left open, at its end, and is not needed any more.
+     * memory or a temporary file without a name, which goes with the last of what uses it; the channel is left open, at
+     * its end, and is not needed any more. At most {@link Limits#spoolBytes}.
      *
      * @throws CheckpointException when it is not a checkpoint that can be read
      * @throws IOException when the channel cannot be read, or the temporary file not be written
@@ -79,12 +94,13 @@ public final class Checkpoint implements AutoCloseable {
 
     /** Like {@link #open(SeekableByteChannel)}. */
     public static Checkpoint open(SeekableByteChannel channel, OpenOptions options) throws IOException {
-        return Source.of(channel).use(source -> open(source, options));
+        return Source.of(channel, options.limits()).use(source -> open(source, options));
     }
 
     /**
      * Opens a checkpoint from what the stream has left. The bytes are taken once, into native memory or a temporary
-     * file that is deleted; the stream is left open, at its end, and is not needed any more.
+     * file without a name, which goes with the last of what uses it; the stream is left open, at its end, and is not
+     * needed any more. At most {@link Limits#spoolBytes}. Several files (shards, a directory) need a {@link Path}.
      *
      * @throws CheckpointException when it is not a checkpoint that can be read
      * @throws IOException when the stream cannot be read, or the temporary file not be written
@@ -95,7 +111,23 @@ public final class Checkpoint implements AutoCloseable {
 
     /** Like {@link #open(InputStream)}. */
     public static Checkpoint open(InputStream stream, OpenOptions options) throws IOException {
-        return Source.of(stream).use(source -> open(source, options));
+        return Source.of(stream, options.limits()).use(source -> open(source, options));
+    }
+
+    /**
+     * Opens a resource, found as {@link Class#getResource} finds it: {@code openResource(Net.class, "net.pt")} lies
+     * beside the class, {@code "/net.pt"} at the top. A resource that is a file is mapped like any file; one inside a
+     * jar is copied once, like a stream.
+     *
+     * @throws CheckpointException when there is no such resource, or it is not a checkpoint that can be read
+     */
+    public static Checkpoint openResource(Class<?> anchor, String name) throws IOException {
+        return openResource(anchor, name, OpenOptions.DEFAULT);
+    }
+
+    /** Like {@link #openResource(Class, String)}. */
+    public static Checkpoint openResource(Class<?> anchor, String name, OpenOptions options) throws IOException {
+        return Source.ofResource(anchor, name, options.limits()).use(source -> open(source, options));
     }
 
     private static Checkpoint open(Source source, OpenOptions options) throws IOException {
@@ -126,6 +158,20 @@ public final class Checkpoint implements AutoCloseable {
     /** Like {@link #stateDict(LoadOptions, String...)} on a file that is opened for it and closed again. */
     public static StateDict load(Path path, LoadOptions options, String... keys) throws IOException {
         try (Checkpoint checkpoint = open(path, options.openOptions())) {
+            return checkpoint.stateDict(options, keys);
+        }
+    }
+
+    /** Like {@link #load(Path, LoadOptions, String...)} from the buffer: see {@link #open(ByteBuffer)}. */
+    public static StateDict load(ByteBuffer bytes, LoadOptions options, String... keys) throws IOException {
+        try (Checkpoint checkpoint = open(bytes, options.openOptions())) {
+            return checkpoint.stateDict(options, keys);
+        }
+    }
+
+    /** Like {@link #load(Path, LoadOptions, String...)} from what the stream has left: see {@link #open(InputStream)}. */
+    public static StateDict load(InputStream stream, LoadOptions options, String... keys) throws IOException {
+        try (Checkpoint checkpoint = open(stream, options.openOptions())) {
             return checkpoint.stateDict(options, keys);
         }
     }
@@ -201,6 +247,70 @@ public final class Checkpoint implements AutoCloseable {
         TensorTable all = table();
         byte[] packed = handle.use(pointer -> FormatNative.metadata(pointer, PackWriter.path(path)));
         return packed == null ? Optional.empty() : Optional.of(ValueReader.read(packed, all));
+    }
+
+    /**
+     * The outermost places of the content that look like a model's state dict, in its order: modules, and dicts most
+     * of whose values are tensors under names. Optimizer states are none. At most 64, at most six steps deep.
+     */
+    public List<StateDictPlace> stateDictPlaces() {
+        PackReader in = new PackReader(handle.use(FormatNative::stateDictPlaces));
+        StateDictPlace[] places = new StateDictPlace[in.i32()];
+        for (int i = 0; i < places.length; i++) {
+            places[i] = new StateDictPlace(in.strings(), in.i32());
+        }
+        return List.of(places);
+    }
+
+    /**
+     * Reads every byte that the index refers to, with several threads, and compares it with the sums recorded in the
+     * file, which PyTorch writes and never checks. Damage is reported, not thrown. The file's structure was checked
+     * when it was opened. Needs no libtorch.
+     */
+    public Verification verify() throws IOException {
+        return verify(null, null);
+    }
+
+    /**
+     * Like {@link #verify()}, watched.
+     *
+     * @param progress may stop it; null for none
+     * @param listener is told how far it has come; null for none
+     * @throws java.util.concurrent.CancellationException when {@link Progress#cancel} was called
+     */
+    public Verification verify(Progress progress, ProgressListener listener) throws IOException {
+        return handle.use(pointer -> Followed.run(progress, listener,
+                counted -> Verification.unpacked(new PackReader(FormatNative.verify(pointer, 0, counted)))));
+    }
+
+    /**
+     * Whether {@link #compare} can compare a tensor of this checkpoint with one of another: layout, shape and
+     * quantization scheme are the same, and for packed and bits types the dtype. Other dtypes may differ.
+     */
+    public boolean isComparable(TensorInfo tensor, Checkpoint other, TensorInfo otherTensor) {
+        int row = requireMine(tensor);
+        int otherRow = other.requireMine(otherTensor);
+        return handle.use(pointer -> other.handle.use(
+                otherPointer -> FormatNative.comparable(pointer, row, otherPointer, otherRow)));
+    }
+
+    /**
+     * How far a tensor of this checkpoint is from one of another, or of this one. Elements are read in pieces by
+     * several threads; no libtorch is needed. Quantized tensors: the integers. Sparse, nested and per-channel quantized
+     * ones: part by part, as they are stored. Tolerances are those of {@code torch.allclose}; with 0 and 0 only equal
+     * values are close.
+     *
+     * @param relative {@code rtol}
+     * @param absolute {@code atol}
+     * @throws IllegalArgumentException unless {@link #isComparable}
+     */
+    public TensorDifference compare(TensorInfo tensor, Checkpoint other, TensorInfo otherTensor, double relative,
+            double absolute) throws IOException {
+        int row = requireMine(tensor);
+        int otherRow = other.requireMine(otherTensor);
+        byte[] packed = handle.use(pointer -> other.handle.use(otherPointer -> FormatNative.compare(
+                pointer, row, otherPointer, otherRow, relative, absolute)));
+        return TensorDifference.unpacked(new PackReader(packed));
     }
 
     /**

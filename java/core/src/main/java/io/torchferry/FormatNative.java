@@ -55,4 +55,36 @@ final class FormatNative {
 
     /** The plan on a machine without libtorch. */
     static native byte[] plan(long checkpoint, byte[] path, int[] selected, byte[] options) throws IOException;
+
+    static native byte[] stateDictPlaces(long checkpoint);
+
+    /** {@code progress}: of {@link #progressCreate}, or 0. */
+    static native byte[] verify(long checkpoint, int threads, long progress) throws IOException;
+
+    static native boolean comparable(long checkpoint, int row, long other, int otherRow);
+
+    static native byte[] compare(long checkpoint, int row, long other, int otherRow, double relative, double absolute)
+            throws IOException;
+
+    /** What both libraries count their bytes in. */
+    static native long progressCreate();
+
+    static native long progressDone(long progress);
+
+    static native long progressTotal(long progress);
+
+    static native void progressCancel(long progress);
+
+    static native void progressDestroy(long progress);
+
+    /** A temporary file without a name. */
+    static native long spoolCreate(byte[] folder) throws IOException;
+
+    /** The first {@code length} bytes of a direct buffer. */
+    static native void spoolWrite(long spool, ByteBuffer bytes, int length) throws IOException;
+
+    /** Opens the file as long as the spool is there. */
+    static native byte[] spoolPath(long spool);
+
+    static native void spoolDestroy(long spool);
 }

@@ -17,6 +17,7 @@ package io.torchferry;
  * @param dimensions dimensions of one tensor
  * @param inflatedBytes bytes that inflating all deflated records may give
  * @param inflateRatio inflated bytes per stored byte of a deflated record
+ * @param spoolBytes bytes that are copied of a stream, a channel or a file of another file system
  */
 public record Limits(
         long pickleBytes,
@@ -30,12 +31,13 @@ public record Limits(
         long nameBytes,
         int dimensions,
         long inflatedBytes,
-        int inflateRatio) {
+        int inflateRatio,
+        long spoolBytes) {
 
     /** The default limits. */
     public static final Limits DEFAULT = new Limits(
             1L << 30, 50_000_000, 50_000_000, 1_000, 4_096, 10_000_000, 1L << 30, 10_000_000, 1L << 30, 64, 1L << 36,
-            1_100);
+            1_100, 1L << 40);
 
     /**
      * Checks that no limit is negative.
@@ -44,7 +46,7 @@ public record Limits(
      */
     public Limits {
         long[] all = {pickleBytes, pickleNodes, memoEntries, depth, integerBytes, records, directoryBytes, tensors,
-            nameBytes, dimensions, inflatedBytes, inflateRatio};
+            nameBytes, dimensions, inflatedBytes, inflateRatio, spoolBytes};
         for (long limit : all) {
             if (limit < 0) {
                 throw new IllegalArgumentException("a limit must not be negative: " + limit);
@@ -55,28 +57,34 @@ public record Limits(
     /** The same limits with another one for {@link #pickleBytes}. */
     public Limits withPickleBytes(long bytes) {
         return new Limits(bytes, pickleNodes, memoEntries, depth, integerBytes, records, directoryBytes, tensors,
-                nameBytes, dimensions, inflatedBytes, inflateRatio);
+                nameBytes, dimensions, inflatedBytes, inflateRatio, spoolBytes);
     }
 
     /** The same limits with another one for {@link #pickleNodes}. */
     public Limits withPickleNodes(long nodes) {
         return new Limits(pickleBytes, nodes, memoEntries, depth, integerBytes, records, directoryBytes, tensors,
-                nameBytes, dimensions, inflatedBytes, inflateRatio);
+                nameBytes, dimensions, inflatedBytes, inflateRatio, spoolBytes);
     }
 
     /** The same limits with another one for {@link #tensors}. */
     public Limits withTensors(long count) {
         return new Limits(pickleBytes, pickleNodes, memoEntries, depth, integerBytes, records, directoryBytes, count,
-                nameBytes, dimensions, inflatedBytes, inflateRatio);
+                nameBytes, dimensions, inflatedBytes, inflateRatio, spoolBytes);
     }
 
     /** The same limits with another one for {@link #inflatedBytes}. */
     public Limits withInflatedBytes(long bytes) {
         return new Limits(pickleBytes, pickleNodes, memoEntries, depth, integerBytes, records, directoryBytes, tensors,
-                nameBytes, dimensions, bytes, inflateRatio);
+                nameBytes, dimensions, bytes, inflateRatio, spoolBytes);
     }
 
-    /** In the order in which the bridge reads them. */
+    /** The same limits with another one for {@link #spoolBytes}. */
+    public Limits withSpoolBytes(long bytes) {
+        return new Limits(pickleBytes, pickleNodes, memoEntries, depth, integerBytes, records, directoryBytes, tensors,
+                nameBytes, dimensions, inflatedBytes, inflateRatio, bytes);
+    }
+
+    /** In the order in which the bridge reads them; native code copies no streams. */
     long[] packed() {
         return new long[] {pickleBytes, pickleNodes, memoEntries, depth, integerBytes, records, directoryBytes,
             tensors, nameBytes, dimensions, inflatedBytes, inflateRatio};

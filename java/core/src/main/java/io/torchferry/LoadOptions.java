@@ -75,7 +75,8 @@ public final class LoadOptions {
     }
 
     /**
-     * Loads only tensors whose key, relative to the path that is loaded, passes. Called once for each tensor, on the
+     * Loads only tensors whose key, relative to the path that is loaded, passes; see {@link Keys#glob}. No byte of the
+     * others is read, unless a storage that they share with a chosen one is. Called once for each tensor, on the
      * calling thread, before anything moves.
      */
     public LoadOptions filter(Predicate<String> keys) {

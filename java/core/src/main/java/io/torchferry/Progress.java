@@ -40,7 +40,7 @@ public final class Progress {
     public synchronized void cancel() {
         cancelled = true;
         if (handle != 0) {
-            TorchNative.progressCancel(handle);
+            FormatNative.progressCancel(handle);
         }
     }
 
@@ -54,11 +54,11 @@ public final class Progress {
         if (handle != 0) {
             throw new IllegalStateException("this Progress follows another load that is still running");
         }
-        handle = TorchNative.progressCreate();
+        handle = FormatNative.progressCreate();
         done = 0;
         total = 0;
         if (cancelled) {
-            TorchNative.progressCancel(handle);
+            FormatNative.progressCancel(handle);
         }
         return handle;
     }
@@ -67,13 +67,13 @@ public final class Progress {
         poll();
         long ended = handle;
         handle = 0;
-        TorchNative.progressDestroy(ended);
+        FormatNative.progressDestroy(ended);
     }
 
     private void poll() {
         if (handle != 0) {
-            done = TorchNative.progressDone(handle);
-            total = TorchNative.progressTotal(handle);
+            done = FormatNative.progressDone(handle);
+            total = FormatNative.progressTotal(handle);
         }
     }
 }

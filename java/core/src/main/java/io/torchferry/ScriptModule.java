@@ -38,7 +38,7 @@ public final class ScriptModule implements AutoCloseable {
      * @throws NativeLibraryException when libtorch cannot be loaded
      */
     public static ScriptModule load(Path path, Device device) throws IOException {
-        return Source.of(path).use(source -> load(source, device));
+        return Source.of(path, Limits.DEFAULT).use(source -> load(source, device));
     }
 
     /** Like {@link #load(Path, Device)} from the buffer's remaining bytes; the buffer is not needed afterwards. */
@@ -48,7 +48,7 @@ public final class ScriptModule implements AutoCloseable {
 
     /** Like {@link #load(Path, Device)} from what the stream has left; the stream is not closed. */
     public static ScriptModule load(InputStream stream, Device device) throws IOException {
-        return Source.of(stream).use(source -> load(source, device));
+        return Source.of(stream, Limits.DEFAULT).use(source -> load(source, device));
     }
 
     private static ScriptModule load(Source source, Device device) throws IOException {

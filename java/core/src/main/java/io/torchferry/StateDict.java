@@ -86,7 +86,7 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
         return index.flag(require(key), TensorIndex.PARAMETER);
     }
 
-    /** The tensors whose names pass, in order, under the same names. */
+    /** The tensors whose names pass, in order, under the same names; see {@link Keys#glob}. */
     public StateDict subset(Predicate<String> keys) {
         List<Integer> kept = new ArrayList<>();
         for (int i = 0; i < size(); i++) {
@@ -94,7 +94,8 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
                 kept.add(i);
             }
         }
-        return select(kept.stream().mapToInt(Integer::intValue).toArray(), null, null);
+        int[] indices = kept.stream().mapToInt(Integer::intValue).toArray();
+        return derived(index.use(pointer -> TorchNative.select(pointer, indices, null, null)));
     }
 
     /** The tensors whose names start with {@code prefix}, under the same names. */
@@ -103,62 +104,42 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
     }
 
     /**
-     * All tensors, with {@code prefix} taken off the names that start with it, once; the others keep theirs. What
-     * {@code consume_prefix_in_state_dict_if_present} is for, for example with {@code "module."}.
+     * What belongs to one module, named relative to it: {@code subset("encoder")} gives {@code encoder.layer.weight} as
+     * {@code layer.weight}, and the versions of the modules below. Empty when there is nothing.
      *
-     * @throws IllegalArgumentException when two tensors would have the same name
+     * @param module its path without a dot at the end; "" for the whole dict
      */
-    public StateDict withPrefixStripped(String prefix) {
-        return renamed(key -> key.startsWith(prefix) ? key.substring(prefix.length()) : key, strippedVersions(prefix));
+    public StateDict subset(String module) {
+        byte[] name = Utf8.encode(module);
+        return derived(index.use(pointer -> TorchNative.submodule(pointer, name)));
     }
 
     /**
-     * All tensors under new names, in the same order.
+     * All tensors, with {@code prefix} taken off the names that start with it, once; the others keep theirs. What
+     * {@code torch.nn.modules.utils.consume_prefix_in_state_dict_if_present} does, for example with {@code "module."},
+     * the versions in {@link #metadata} included.
      *
-     * @throws IllegalArgumentException when two tensors would have the same name
+     * @throws IllegalArgumentException naming both tensors, when two would have the same name
+     */
+    public StateDict withPrefixStripped(String prefix) {
+        byte[] text = Utf8.encode(prefix);
+        return derived(index.use(pointer -> TorchNative.withPrefixStripped(pointer, text)));
+    }
+
+    /**
+     * All tensors under new names, in the same order. Versions in {@link #metadata} follow: a module whose tensors all
+     * moved to one new prefix has its version there.
+     *
+     * @param name gives the new name of each; see {@link Keys#replacing} for renaming by regular expressions
+     * @throws IllegalArgumentException naming both tensors, when two would have the same name
      */
     public StateDict renamed(Function<String, String> name) {
-        return renamed(name, null);
-    }
-
-    private StateDict renamed(Function<String, String> name, byte[] versions) {
-        int[] all = new int[size()];
-        Map<String, String> names = new LinkedHashMap<>();
-        for (int i = 0; i < all.length; i++) {
-            all[i] = i;
-            String before = index.key(i);
-            String renamed = Objects.requireNonNull(name.apply(before), "a new name");
-            String other = names.put(renamed, before);
-            if (other != null) {
-                throw new IllegalArgumentException("both " + PythonText.quote(other) + " and "
-                        + PythonText.quote(before) + " would be named " + PythonText.quote(renamed));
-            }
+        List<String> names = new ArrayList<>(size());
+        for (int i = 0; i < size(); i++) {
+            names.add(Objects.requireNonNull(name.apply(index.key(i)), "a new name"));
         }
-        return select(all, new ArrayList<>(names.keySet()), versions);
-    }
-
-    /** The metadata as PyTorch's consume_prefix_in_state_dict_if_present leaves it; null where there is none. */
-    private byte[] strippedVersions(String prefix) {
-        Map<String, Long> before = metadata().orElse(null);
-        if (before == null) {
-            return null;
-        }
-        String module = prefix.endsWith(".") ? prefix.substring(0, prefix.length() - 1) : prefix;
-        Map<String, Long> after = new LinkedHashMap<>(before);
-        before.forEach((name, version) -> {
-            if (!name.isEmpty() && (name.equals(module) || name.startsWith(prefix))) {
-                after.remove(name);
-                after.put(name.equals(module) ? "" : name.substring(prefix.length()), version);
-            }
-        });
-        PackWriter out = new PackWriter().i32(after.size());
-        after.forEach((name, version) -> out.string(name).i64(version));
-        return out.bytes();
-    }
-
-    private StateDict select(int[] indices, List<String> names, byte[] versions) {
-        byte[] keys = names == null ? null : new PackWriter().names(names).bytes();
-        return derived(index.use(pointer -> TorchNative.select(pointer, indices, keys, versions)));
+        byte[] packed = new PackWriter().names(names).bytes();
+        return derived(index.use(pointer -> TorchNative.renamed(pointer, packed)));
     }
 
     /** What is made from this dict may keep its storages alive, so it holds what was reserved for them, too. */

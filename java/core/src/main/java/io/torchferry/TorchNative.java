@@ -30,16 +30,6 @@ final class TorchNative {
     static native long load(long checkpoint, byte[] path, int[] selected, byte[] options, long progress)
             throws IOException;
 
-    static native long progressCreate();
-
-    static native long progressDone(long progress);
-
-    static native long progressTotal(long progress);
-
-    static native void progressCancel(long progress);
-
-    static native void progressDestroy(long progress);
-
     static native void destroy(long dict);
 
     static native byte[] index(long dict);
@@ -52,6 +42,13 @@ final class TorchNative {
 
     /** {@code keys} and {@code versions}: null to keep them. */
     static native long select(long dict, int[] indices, byte[] keys, byte[] versions);
+
+    /** {@code names}: one for each item. */
+    static native long renamed(long dict, byte[] names);
+
+    static native long withPrefixStripped(long dict, byte[] prefix);
+
+    static native long submodule(long dict, byte[] module);
 
     static native long to(long dict, byte[] device);
 

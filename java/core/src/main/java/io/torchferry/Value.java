@@ -205,13 +205,16 @@ public sealed interface Value
     }
 
     /**
-     * A {@code bool}.
+     * A {@code bool}, or a numpy one.
      *
-     * @throws IllegalStateException when this is none
+     * @throws IllegalStateException when this is neither
      */
     default boolean asBoolean() {
         if (this instanceof Bool bool) {
             return bool.value();
+        }
+        if (this instanceof ArrayValue array && array.isScalar() && array.isBoolean()) {
+            return array.data().get(0) != 0;
         }
         throw ValuePath.unexpected("a bool", this);
     }
@@ -250,6 +253,18 @@ public sealed interface Value
             return tensor.info();
         }
         throw ValuePath.unexpected("a tensor", this);
+    }
+
+    /**
+     * A numpy array or scalar.
+     *
+     * @throws IllegalStateException when this is none
+     */
+    default ArrayValue asArray() {
+        if (this instanceof ArrayValue array) {
+            return array;
+        }
+        throw ValuePath.unexpected("a numpy array", this);
     }
 
     /**
