@@ -43,6 +43,17 @@ class InspectTest {
     }
 
     @Test
+    void modelsAreFound() {
+        Map<String, Object> json = Cli.expect(0, "inspect", "--json", fixture("training.pt")).object();
+        List<Map<String, Object>> places = Json.objects(json, "state_dicts");
+        assertEquals(List.of("model"), places.get(0).get("path"), places.toString());
+        String text = Cli.expect(0, "inspect", fixture("training.pt")).out();
+        assertTrue(text.contains("models     model (" + places.get(0).get("tensors") + " tensors)"), text);
+        assertEquals(List.of(), Json.objects(Cli.expect(0, "inspect", "--json", fixture("golden_zip.pt")).object(),
+                "state_dicts").get(0).get("path"));
+    }
+
+    @Test
     void sharedStoragesAreNamed() {
         Map<String, Object> json = Cli.expect(0, "inspect", "--json", fixture("cuda0.pt")).object();
         assertEquals(List.of("cuda:0"), json.get("locations"));

@@ -103,10 +103,40 @@ class LoadTest {
     }
 
     @Test
+    void filtersAndNewNames() {
+        Map<String, Object> model = Cli.expect(0, "load", "--json", "--key", "model", fixture("training.pt")).object();
+        List<Object> biases = keys(Json.objects(model, "tensors")).stream()
+                .filter(key -> key.toString().endsWith(".bias")).toList();
+        assertFalse(biases.isEmpty());
+        Map<String, Object> some = Cli.expect(0, "load", "--json", "--no-mmap", "--key", "model", "--filter", "*.bias",
+                fixture("training.pt")).object();
+        assertEquals(biases, keys(Json.objects(some, "tensors")));
+        long bytes = Json.objects(some, "tensors").stream()
+                .mapToLong(tensor -> ((BigDecimal) tensor.get("nbytes")).longValue()).sum();
+        assertEquals(new BigDecimal(bytes), some.get("bytes_read"), "the others are not touched");
+        Map<String, Object> renamed = Cli.expect(0, "load", "--json", "--key", "model", "--filter", "*.bias",
+                "--rename", "^(\\d+)\\.=layers.$1.", "--rename", "bias$=b", fixture("training.pt")).object();
+        assertEquals(biases.stream().map(key -> "layers." + key.toString().replaceAll("bias$", "b")).toList(),
+                keys(Json.objects(renamed, "tensors")));
+    }
+
+    @Test
+    void whatCannotBeFilteredOrRenamedIsAUsageError() {
+        Cli none = Cli.expect(2, "load", "--key", "model", "--filter", "nothing.*", fixture("training.pt"));
+        assertTrue(none.err().contains("no tensor passes --filter; there are "), none.err());
+        Cli same = Cli.expect(1, "load", "--key", "model", "--rename", ".*=x", fixture("training.pt"));
+        assertTrue(same.err().contains("would be named 'x"), same.err());
+        Cli.expect(2, "load", "--rename", "(=x", fixture("training.pt"));
+        Cli.expect(2, "load", "--rename", "x", fixture("training.pt"));
+        Cli group = Cli.expect(2, "load", "--rename", "a=$9", fixture("training.pt"));
+        assertTrue(group.err().contains("--rename"), group.err());
+    }
+
+    @Test
     void aKeyThatIsNotThereTellsWhatIs() {
         Cli run = Cli.expect(2, "load", "--key", "modle", fixture("training.pt"));
         assertEquals(1, run.errors().size(), run.err());
-        assertTrue(run.err().contains("model"), run.err());
+        assertTrue(run.err().contains("there is: ") && run.err().contains("tensors are under 'model' ("), run.err());
     }
 
     @Test

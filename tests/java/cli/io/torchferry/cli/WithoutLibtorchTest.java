@@ -53,6 +53,16 @@ class WithoutLibtorchTest {
     }
 
     @Test
+    void verifyAndDiffWork() throws Exception {
+        Cli verified = run("verify", "--json", fixture("training.pt"));
+        assertEquals(0, verified.status(), verified.err());
+        assertEquals(true, verified.object().get("sound"));
+        Cli compared = run("diff", "--json", fixture("training.pt"), fixture("training.pt"));
+        assertEquals(0, compared.status(), compared.err());
+        assertEquals(true, compared.object().get("same"));
+    }
+
+    @Test
     void loadSaysInOneLineWhatWasTried() throws Exception {
         Cli run = run("load", fixture("training.pt"));
         assertEquals(ExitStatus.REFUSED, run.status());

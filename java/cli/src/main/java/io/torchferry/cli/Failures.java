@@ -66,11 +66,23 @@ final class Failures {
         }
     }
 
+    /** What a check found wrong with a file; the message names it. */
+    static final class Finding extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        Finding(String message) {
+            super(message);
+        }
+    }
+
     private static String message(String file, Throwable problem) {
         String place = file == null ? "" : file + ": ";
         String text = problem.getMessage() == null ? problem.getClass().getSimpleName() : problem.getMessage();
         if (problem instanceof CheckpointException e) {
             return file == null || !e.file().isEmpty() && text.startsWith(e.file()) ? text : place + text;
+        }
+        if (problem instanceof Finding) {
+            return text;
         }
         if (problem instanceof NativeLibraryException) {
             return place + text + " (`torchferry doctor` tells more)";

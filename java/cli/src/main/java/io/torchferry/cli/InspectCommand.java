@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
             "  {\"file\", \"format\", \"size\", \"locations\": [..],",
             "   \"tensors\": [{\"key\", \"dtype\", \"shape\", \"stride\", \"location\", \"nbytes\",",
             "                \"layout\", \"storage\", \"storage_offset\", ...}],",
+            "   \"state_dicts\": [{\"path\", \"tensors\"}] (what looks like a model),",
             "   \"storages\": {..}, \"opaque_globals\": [..], \"content\" (with --values)}"})
 final class InspectCommand implements Callable<Integer> {
     @Spec

@@ -2,6 +2,7 @@ package io.torchferry.cli;
 
 import io.torchferry.Checkpoint;
 import io.torchferry.Quantization;
+import io.torchferry.StateDictPlace;
 import io.torchferry.TensorInfo;
 import io.torchferry.UnsupportedCheckpointException;
 import io.torchferry.Value;
@@ -35,6 +36,11 @@ final class InspectJson {
             json.field("keys", shared.keys()).endObject();
         }
         json.endArray().endObject();
+        json.name("state_dicts").beginArray();
+        for (StateDictPlace place : checkpoint.stateDictPlaces()) {
+            json.beginObject().field("path", place.path()).field("tensors", place.tensors()).endObject();
+        }
+        json.endArray();
         json.field("opaque_globals", checkpoint.opaqueGlobals());
         if (values) {
             content(json, checkpoint);

@@ -3,6 +3,7 @@ package io.torchferry.cli;
 import io.torchferry.Checkpoint;
 import io.torchferry.DType;
 import io.torchferry.Layout;
+import io.torchferry.StateDictPlace;
 import io.torchferry.TensorInfo;
 import io.torchferry.UnsupportedCheckpointException;
 import io.torchferry.Value;
@@ -41,6 +42,7 @@ final class InspectText {
         out.println("  format     " + checkpoint.format() + ", " + Units.bytes(checkpoint.size()));
         out.println("  saved on   " + Terminal.printable(locations(checkpoint)));
         out.println("  tensors    " + totals(tensors, storages));
+        printModels(checkpoint);
         printTensors(tensors);
         printShared(storages.shared());
         printUnsupported(tensors);
@@ -56,6 +58,15 @@ final class InspectText {
             more(opaque.size() - SHORT_HEAD, "name");
         }
         out.println();
+    }
+
+    /** Where --key finds a model; nothing where the whole content is one. */
+    private void printModels(Checkpoint checkpoint) {
+        String places = checkpoint.stateDictPlaces().stream().filter(place -> !place.path().isEmpty())
+                .map(StateDictPlace::toString).collect(Collectors.joining(", "));
+        if (!places.isEmpty()) {
+            out.println("  models     " + Table.shortened(Terminal.printable(places), Math.max(40, width - 13)));
+        }
     }
 
     private void printContent(Checkpoint checkpoint) throws IOException {

@@ -1,11 +1,14 @@
 package io.torchferry.cli;
 
 import io.torchferry.DType;
+import io.torchferry.Keys;
 import io.torchferry.LoadOptions;
+import io.torchferry.StateDict;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.UnaryOperator;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
@@ -54,6 +57,16 @@ final class LoadCommand implements Callable<Integer> {
             description = "Take this off the names that start with it, for example module.")
     private String prefix;
 
+    @Option(names = "--filter", paramLabel = "GLOB", arity = "1",
+            description = "Load only tensors whose name matches, for example 'layer1.*' or '*.bias' (repeatable; names "
+                    + "as below --key, before they are changed). No byte of the others is read.")
+    private List<String> filters = List.of();
+
+    @Option(names = "--rename", paramLabel = "REGEX=TEXT", arity = "1", converter = RenameRule.Converter.class,
+            description = "Replace what the regular expression matches in names; $1 is its first group (repeatable, one "
+                    + "after the other, after --strip-prefix). For example '^backbone\\.=encoder.'.")
+    private List<RenameRule> renames = List.of();
+
     @Option(names = "--digest", description = "Compute SHA-256 of every tensor's elements.")
     private boolean digest;
 
@@ -86,9 +99,12 @@ final class LoadCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         LoadOptions options = LoadOptions.defaults().mmap(!noMmap).verifyChecksums(verify).threads(threads);
-        LoadOptions chosen = cast == null ? options : options.cast(cast);
+        LoadOptions converted = cast == null ? options : options.cast(cast);
+        LoadOptions chosen = filters.isEmpty() ? converted
+                : converted.filter(Keys.glob(filters.toArray(String[]::new)));
+        UnaryOperator<StateDict> naming = dict -> RenameRule.apply(dict, prefix, renames);
         return Main.failures(spec.commandLine()).forEach(files, file -> {
-            try (LoadRun run = LoadRun.of(file, mapLocation, chosen, key, prefix, digest, err)) {
+            try (LoadRun run = LoadRun.of(file, mapLocation, chosen, key, naming, digest, err)) {
                 if (json) {
                     out.println(run.json());
                 } else {

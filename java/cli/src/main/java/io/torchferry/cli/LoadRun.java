@@ -15,6 +15,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 
 /** One file, loaded: what {@code load} has to say about it. Owns the tensors. */
 final class LoadRun implements AutoCloseable {
@@ -50,24 +52,25 @@ final class LoadRun implements AutoCloseable {
      *
      * @param mapLocation where tensors go, over what {@code options} say
      * @param key place of the content, null for all of it
-     * @param prefix taken off names, or null
+     * @param naming gives the dict under the names to show, or the same dict
      * @throws io.torchferry.DeviceUnavailableException and everything else that loading throws
      */
-    static LoadRun of(Path file, MapLocationSpec mapLocation, LoadOptions options, String key, String prefix,
-            boolean digest, PrintWriter err) throws IOException {
+    static LoadRun of(Path file, MapLocationSpec mapLocation, LoadOptions options, String key,
+            UnaryOperator<StateDict> naming, boolean digest, PrintWriter err) throws IOException {
         long start = System.nanoTime();
         Torchferry.isLibtorchAvailable();
         long ready = System.nanoTime();
         try (Checkpoint checkpoint = Checkpoint.open(file)) {
             long opened = System.nanoTime();
             String[] path = KeyPath.resolve(checkpoint, key);
+            requireSome(checkpoint, options, path);
             StateDict tensors = load(checkpoint, options.mapLocation(mapLocation.resolve()), path, file, err);
             LoadRun run = new LoadRun(file, checkpoint, mapLocation, tensors, digest);
             try {
                 run.nanos.put("libraries", ready - start);
                 run.nanos.put("open", opened - ready);
                 run.nanos.put("load", System.nanoTime() - opened);
-                run.collect(checkpoint.tensors(path), prefix, digest, err);
+                run.collect(checkpoint.tensors(path), naming, digest, err);
                 run.nanos.put("total", System.nanoTime() - start);
                 return run;
             } catch (Throwable e) {
@@ -75,6 +78,18 @@ final class LoadRun implements AutoCloseable {
                 throw e;
             }
         }
+    }
+
+    /** A filter that nothing passes is a mistake; what there is helps to mend it. */
+    private static void requireSome(Checkpoint checkpoint, LoadOptions options, String[] path) {
+        List<TensorInfo> tensors = checkpoint.tensors(path);
+        if (options.filter().isEmpty() || tensors.isEmpty()
+                || tensors.stream().anyMatch(tensor -> options.filter().get().test(tensor.key()))) {
+            return;
+        }
+        String some = tensors.stream().limit(5).map(TensorInfo::key).collect(Collectors.joining(", "));
+        throw new Failures.UsageException("no tensor passes --filter; there are " + some
+                + (tensors.size() > 5 ? ", ... (" + tensors.size() + " in all)" : ""));
     }
 
     private static StateDict load(Checkpoint checkpoint, LoadOptions options, String[] path, Path file,
@@ -87,13 +102,13 @@ final class LoadRun implements AutoCloseable {
         }
     }
 
-    private void collect(List<TensorInfo> infos, String prefix, boolean digest, PrintWriter err) {
+    private void collect(List<TensorInfo> infos, UnaryOperator<StateDict> naming, boolean digest, PrintWriter err) {
         Map<String, String> savedLocation = new LinkedHashMap<>();
         infos.forEach(info -> savedLocation.put(info.key(), info.location()));
         long start = System.nanoTime();
         long total = tensors.values().stream().mapToLong(Tensor::nbytes).sum();
         long done = 0;
-        List<String> names = names(prefix);
+        List<String> names = names(naming);
         try (ProgressBar bar = new ProgressBar(err, "digests of " + file.getFileName(), Terminal.errIsInteractive())) {
             for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
                 Tensor tensor = entry.getValue();
@@ -108,13 +123,15 @@ final class LoadRun implements AutoCloseable {
         }
     }
 
-    /** The names to show, in order; {@code StateDict.withPrefixStripped} refuses those that would collide. */
-    private List<String> names(String prefix) {
-        if (prefix == null) {
-            return List.copyOf(tensors.keySet());
-        }
-        try (StateDict stripped = tensors.withPrefixStripped(prefix)) {
-            return List.copyOf(stripped.keySet());
+    /** The names to show, in order; renaming refuses those that would collide. */
+    private List<String> names(UnaryOperator<StateDict> naming) {
+        StateDict named = naming.apply(tensors);
+        try {
+            return List.copyOf(named.keySet());
+        } finally {
+            if (named != tensors) {
+                named.close();
+            }
         }
     }
 

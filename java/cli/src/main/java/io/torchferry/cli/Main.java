@@ -18,20 +18,22 @@ import picocli.CommandLine.TypeConversionException;
         header = "PyTorch checkpoints in the JVM: read, placed on any device, checked.",
         synopsisSubcommandLabel = "COMMAND",
         description = "%nReads what torch.save wrote, without Python and without running any code of the file.%n",
-        subcommands = {InspectCommand.class, LoadCommand.class, DemoCommand.class, DoctorCommand.class,
-            BenchCommand.class},
+        subcommands = {InspectCommand.class, LoadCommand.class, VerifyCommand.class, DiffCommand.class,
+            DemoCommand.class, DoctorCommand.class, BenchCommand.class},
         versionProvider = VersionInfo.class,
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {
             "0:done",
             "1:a file was refused, is corrupt or is missing; or a comparison or self-test failed",
-            "2:the command line is wrong",
+            "2:the command line is wrong (diff: or a file was refused)",
             "3:a device that was asked for is not there"},
         footerHeading = "%nExamples:%n",
         footer = {
             "  torchferry inspect model.pth                    what is in it",
             "  torchferry load model.pth --map-location best   load it, tell where it went",
             "  torchferry load model.pth --digest --json       SHA-256 of every tensor",
+            "  torchferry verify model.pth                     is a byte of it damaged?",
+            "  torchferry diff before.pth after.pth            which tensors changed, by how much",
             "  torchferry demo                                 a GPU's checkpoint, used here",
             "  torchferry doctor                               what is missing here",
             "%n`torchferry help COMMAND` tells more about a command."})
@@ -120,6 +122,7 @@ public final class Main implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "a command is needed: inspect, load, demo, doctor or bench");
+        throw new ParameterException(spec.commandLine(), "a command is needed: "
+                + String.join(", ", spec.subcommands().keySet()));
     }
 }
