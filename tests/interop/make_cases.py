@@ -25,6 +25,7 @@ from torch_cases import (
     locations,
     models,
     nesting,
+    training,
     views,
 )
 from torch_cases.catalogue import Catalogue
@@ -45,6 +46,7 @@ def main():
         views,
         nesting,
         models,
+        training,
         layouts,
         containers,
         locations,
