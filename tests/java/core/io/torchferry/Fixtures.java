@@ -5,10 +5,12 @@ import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 
 /** Files and processes that several tests use. */
 final class Fixtures {
@@ -117,15 +119,35 @@ final class Fixtures {
                 List.of("LIBTORCH", "TORCHFERRY_LIBTORCH", "XDG_CACHE_HOME", "LD_LIBRARY_PATH"));
         builder.environment().put("HOME", home.toString());
         builder.environment().putAll(variables);
+        try {
+            Outcome outcome = outcome(builder);
+            // Fails when something was left there.
+            Files.delete(home);
+            return outcome;
+        } finally {
+            remove(home);
+        }
+    }
+
+    private static Outcome outcome(ProcessBuilder builder) throws Exception {
         Process process = builder.start();
         process.getOutputStream().close();
         String output = new String(process.getInputStream().readAllBytes());
         if (!process.waitFor(60, TimeUnit.SECONDS)) {
             process.destroyForcibly();
-            throw new AssertionError("still running: " + command + "\n" + output);
+            throw new AssertionError("still running: " + builder.command() + "\n" + output);
         }
-        // Fails when something was left there.
-        Files.delete(home);
         return new Outcome(process.exitValue(), output);
+    }
+
+    private static void remove(Path folder) throws IOException {
+        if (!Files.exists(folder)) {
+            return;
+        }
+        try (Stream<Path> inside = Files.walk(folder)) {
+            for (Path path : inside.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(path);
+            }
+        }
     }
 }
