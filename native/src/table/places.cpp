@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 namespace torchferry {
@@ -93,7 +94,13 @@ class Search {
 
   void look(NodeId node) {
     node = unwrap(tree_, node);
-    if (++visits_ > kMostVisits || found_.size() >= kMostPlaces || row_of(state_, node)) return;
+    if (++visits_ > kMostVisits || found_.size() >= kMostPlaces || barren_.contains(node)) return;
+    const std::size_t found_before = found_.size();
+    if (!row_of(state_, node)) enter(node);
+    if (found_.size() == found_before) barren_.insert(node);
+  }
+
+  void enter(NodeId node) {
     if (looks_like_state_dict(node)) return add(node);
     if (path_.size() >= kMostSteps) return;
     if (is_sequence(tree_, node)) {
@@ -159,6 +166,7 @@ class Search {
   const Tree& tree_;
   std::vector<std::string> path_;
   std::vector<StateDictPlace> found_;
+  std::unordered_set<NodeId> barren_;  // nothing was found there: a container listed many times over is read once
   std::size_t visits_ = 0;
 };
 

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "io/error_of.h"
 #include "table/pickle_text.h"
 
@@ -59,14 +61,29 @@ TEST(PlacesTest, OtherTensorsAreNone) {
   EXPECT_EQ(places_of(dict({{str("optimizer"), adam()}, {str("epoch"), num(1)}})), (std::vector<Place>{}));
 }
 
-TEST(PlacesTest, AContainerListedManyTimesOverIsLookedAtSoOften) {
+TEST(PlacesTest, AContainerListedManyTimesOverIsReadOnce) {
+  std::vector<std::pair<Pickle, Pickle>> numbers;
+  for (int i = 0; i < 200'000; ++i) numbers.emplace_back(num(i), none());
+  std::vector<Pickle> items(90'000, get(0));
+  items[0] = put(dict(numbers), 0);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(places_of(list(items)), (std::vector<Place>{}));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
   Pickle content = put(dict({{str("n"), num(1)}}), 0);
   for (unsigned level = 1; level <= 6; ++level) {
-    std::vector<Pickle> items(40, get(level - 1));
-    items[0] = content;
-    content = put(list(items), level);
+    std::vector<Pickle> references(40, get(level - 1));
+    references[0] = content;
+    content = put(list(references), level);
   }
   EXPECT_EQ(places_of(content), (std::vector<Place>{}));
+}
+
+TEST(PlacesTest, AModelUnderManyNamesIsListedUpToALimit) {
+  std::vector<std::pair<Pickle, Pickle>> names{{str("m0"), put(weights(2), 7)}};
+  for (int i = 1; i < 100; ++i) names.emplace_back(str("m" + std::to_string(i)), get(7));
+  const std::vector<Place> places = places_of(dict(names));
+  ASSERT_EQ(places.size(), 64u);
+  EXPECT_EQ(places[63], (Place{{"m63"}, 2}));
 }
 
 TEST(PlacesTest, AWrongPathIsToldWhereTensorsAre) {
