@@ -2,9 +2,10 @@
 #include <torchferry/error.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
-#include <optional>
 #include <span>
+#include <utility>
 
 #include "base/parallel.h"
 #include "container/crc32.h"
@@ -41,28 +42,21 @@ class Watch {
   const std::shared_ptr<Progress>& progress_;
 };
 
-std::uint32_t sum_of_range(const ByteSource& source, std::uint64_t offset, std::uint64_t size, const Watch& watch) {
-  std::vector<std::byte> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(size, kChunk)));
-  std::uint32_t sum = 0;
-  for (std::uint64_t at = 0; at < size;) {
-    const auto part = std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(size - at, kChunk)));
-    source.read_at(offset + at, part);
-    sum = crc32(sum, part);
-    at += part.size();
-    watch.add(part.size());
-  }
-  return sum;
-}
+/// One part to check: `sum` reads its bytes and gives their sum, or throws what is wrong with them.
+struct Task {
+  CheckedPart part;
+  std::uint32_t recorded;
+  std::function<std::uint32_t()> sum;
+};
 
-/// Runs `sum`, which gives the sum of a part's bytes, and tells what it means.
-template <class Sum>
-void check(CheckedPart& part, std::uint32_t recorded, const Sum& sum) {
+void perform(Task& task) {
+  CheckedPart& part = task.part;
   try {
-    const std::uint32_t found = sum();
+    const std::uint32_t found = task.sum();
     // A sum that happens to be zero is recorded like one that was left out; that of nothing is zero.
-    if (recorded == 0 && part.bytes != 0) return;
-    part.result = found == recorded ? Check::matches : Check::damaged;
-    if (found != recorded) {
+    if (task.recorded == 0 && part.bytes != 0) return;
+    part.result = found == task.recorded ? Check::matches : Check::damaged;
+    if (found != task.recorded) {
       part.problem = "the bytes do not match their recorded CRC-32: the file was damaged after it was written";
     }
   } catch (const Error& error) {
@@ -72,78 +66,98 @@ void check(CheckedPart& part, std::uint32_t recorded, const Sum& sum) {
   }
 }
 
-std::uint32_t sum_of_record(const ZipArchive& archive, std::uint32_t index, const Watch& watch) {
-  const Record& record = archive.records()[index];
-  if (!record.deflated) return sum_of_range(archive.source(), record.offset, record.size, watch);
-  std::vector<std::byte> bytes(record.size);
-  archive.read_into(index, bytes, false);
-  watch.add(bytes.size());
-  return crc32(0, bytes);
-}
+class Checks {
+ public:
+  Checks(const Checkpoint& checkpoint, const VerifyOptions& options)
+      : checkpoint_(checkpoint), options_(options), watch_(options.progress) {}
 
-void check_records(const ZipArchive& archive, const VerifyOptions& options, std::vector<CheckedPart>& parts) {
-  const Watch watch(options.progress);
-  const auto records = archive.records();
-  std::uint64_t total = 0;
-  for (const Record& record : records) {
-    parts.push_back({std::string(record.name), record.size, Check::unrecorded, {}});
-    total += record.size;
+  void add_records(const ZipArchive& archive) {
+    for (std::uint32_t i = 0; i < archive.records().size(); ++i) {
+      const Record& record = archive.records()[i];
+      add(std::string(record.name), record.size, record.crc32, [this, &archive, i] { return sum_of_record(archive, i); });
+    }
   }
-  watch.expect(total);
-  // The largest first, so that no thread is left with one when the others are done.
-  std::vector<std::uint32_t> order(records.size());
-  std::iota(order.begin(), order.end(), std::uint32_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return records[a].size > records[b].size; });
-  for_each_parallel(order.size(), options.threads, [&](std::size_t i) {
-    const std::uint32_t index = order[i];
-    check(parts[index], records[index].crc32, [&] { return sum_of_record(archive, index, watch); });
-  });
-}
 
-void check_storages(const Checkpoint& checkpoint, const VerifyOptions& options, std::vector<CheckedPart>& parts) {
-  const Watch watch(options.progress);
-  const auto storages = checkpoint.table().storages();
-  std::uint64_t total = 0;
-  for (const StorageRow& row : storages) {
-    parts.push_back({checkpoint.record_name(row), row.nbytes, Check::unrecorded, {}});
-    total += row.nbytes;
+  void add_storage(const StorageRow& row) {
+    add(checkpoint_.record_name(row), row.nbytes, row.crc32, [this, &row] { return sum_of_storage(row); });
   }
-  watch.expect(total);
-  for_each_parallel(storages.size(), options.threads, [&](std::size_t i) {
-    const StorageRow& row = storages[i];
-    check(parts[i], row.crc32, [&] {
-      std::vector<std::byte> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(row.nbytes, kChunk)));
-      std::uint32_t sum = 0;
-      if (!row.mappable()) {
-        chunk.resize(row.nbytes);
-        checkpoint.read_storage(row, chunk, true);
-        watch.add(row.nbytes);
-        return row.crc32;
-      }
-      for (std::uint64_t at = 0; at < row.nbytes;) {
-        const auto piece =
-            std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(row.nbytes - at, kChunk)));
-        checkpoint.read_storage_range(row, at, piece);
-        sum = crc32(sum, piece);
-        at += piece.size();
-        watch.add(piece.size());
-      }
-      return sum;
-    });
-  });
-}
+
+  Verification run() && {
+    std::uint64_t total = 0;
+    for (const Task& task : tasks_) total += task.part.bytes;
+    watch_.expect(total);
+    // The largest first, so that no thread is left with one when the others are done.
+    std::vector<std::size_t> order(tasks_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return tasks_[a].part.bytes > tasks_[b].part.bytes; });
+    for_each_parallel(order.size(), options_.threads, [&](std::size_t i) { perform(tasks_[order[i]]); });
+    Verification done;
+    for (Task& task : tasks_) done.parts.push_back(std::move(task.part));
+    return done;
+  }
+
+ private:
+  void add(std::string name, std::uint64_t bytes, std::uint32_t recorded, std::function<std::uint32_t()> sum) {
+    tasks_.push_back({{std::move(name), bytes, Check::unrecorded, {}}, recorded, std::move(sum)});
+  }
+
+  std::uint32_t sum_of_record(const ZipArchive& archive, std::uint32_t index) const {
+    const Record& record = archive.records()[index];
+    if (!record.deflated) {
+      return sum_in_pieces(record.size, [&](std::uint64_t at, std::span<std::byte> piece) {
+        archive.source().read_at(record.offset + at, piece);
+      });
+    }
+    std::vector<std::byte> bytes(record.size);
+    archive.read_into(index, bytes, false);
+    watch_.add(bytes.size());
+    return crc32(0, bytes);
+  }
+
+  /// A storage that cannot be read in pieces is checked by its reader.
+  std::uint32_t sum_of_storage(const StorageRow& row) const {
+    if (row.mappable()) {
+      return sum_in_pieces(row.nbytes, [&](std::uint64_t at, std::span<std::byte> piece) {
+        checkpoint_.read_storage_range(row, at, piece);
+      });
+    }
+    std::vector<std::byte> bytes(row.nbytes);
+    checkpoint_.read_storage(row, bytes, true);
+    watch_.add(bytes.size());
+    return row.crc32;
+  }
+
+  template <class Read>
+  std::uint32_t sum_in_pieces(std::uint64_t size, const Read& read) const {
+    std::vector<std::byte> chunk(static_cast<std::size_t>(std::min<std::uint64_t>(size, kChunk)));
+    std::uint32_t sum = 0;
+    for (std::uint64_t at = 0; at < size;) {
+      const auto piece = std::span(chunk).first(static_cast<std::size_t>(std::min<std::uint64_t>(size - at, kChunk)));
+      read(at, piece);
+      sum = crc32(sum, piece);
+      at += piece.size();
+      watch_.add(piece.size());
+    }
+    return sum;
+  }
+
+  const Checkpoint& checkpoint_;
+  const VerifyOptions& options_;
+  const Watch watch_;
+  std::vector<Task> tasks_;
+};
 
 }  // namespace
 
 Verification Checkpoint::verify(const VerifyOptions& options) const {
-  Verification done;
+  Checks checks(*this, options);
   if (state_->archive) {
-    check_records(*state_->archive, options, done.parts);
+    checks.add_records(*state_->archive);
   } else {
-    check_storages(*this, options, done.parts);
+    for (const StorageRow& row : state_->table.storages()) checks.add_storage(row);
   }
-  return done;
+  return std::move(checks).run();
 }
 
 }  // namespace torchferry
