@@ -63,6 +63,7 @@ LoadOptions load_options(JNIEnv* env, jbyteArray packed) {
   options.mmap = in.i32() != 0;
   options.verify_checksums = in.i32() != 0;
   options.threads = static_cast<unsigned>(in.i32());
+  options.device_memory = in.i32() != 0 ? DeviceMemory::per_storage : DeviceMemory::slab;
   options.cast = dtype_or_none(in.i32());
   options.map_location = map_location(in);
   return options;

@@ -99,6 +99,9 @@ class Checkpoint {
   /// it: it is reported, part by part. Throws Error(cancelled) only. The structure was checked by `open`.
   Verification verify(const VerifyOptions& options = {}) const;
 
+  /// Bytes of the file as they stand, by positioned reads. Throws Error(corrupt) beyond its end, Error(io).
+  void read_file(std::uint64_t offset, std::span<std::byte> out) const;
+
   /// Where a storage's bytes are, for messages: the container's record, or the storage's key where there is none.
   std::string record_name(const StorageRow& row) const;
 

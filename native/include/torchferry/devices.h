@@ -3,6 +3,8 @@
 #include <c10/core/Device.h>
 #include <torchferry/plan.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,15 @@ Device best_available_device();
 std::vector<Device> available_devices();
 /// `device` with its index, if it can be used now. Throws Error(device_unavailable) that tells what there is.
 Device require_device(const Device& device);
+
+/// Bytes of a device's memory.
+struct DeviceMemoryInfo {
+  std::uint64_t free;
+  std::uint64_t total;
+};
+/// What torch.accelerator.get_memory_info gives; empty where the backend or this libtorch does not tell (the CPU's does
+/// not).
+std::optional<DeviceMemoryInfo> device_memory_info(const Device& device);
 
 c10::Device to_c10(const Device& device);
 Device from_c10(const c10::Device& device);

@@ -10,6 +10,15 @@
 
 namespace torchferry {
 
+/// How the memory of a device is taken for the storages of a load.
+enum class DeviceMemory : std::uint8_t {
+  /// One allocation for all of them: the fastest, and few copies however many tensors there are. It is given back when
+  /// the last tensor that looks at it goes, so a small tensor that is kept keeps all of it.
+  slab,
+  /// One allocation for each storage, as torch.load makes them; each is given back on its own.
+  per_storage,
+};
+
 /// How a state dict is loaded.
 struct LoadOptions {
   MapLocation map_location = MapLocation::as_saved();
@@ -23,6 +32,7 @@ struct LoadOptions {
   bool verify_checksums = false;
   /// Threads that read; 0: as many as there are processors, at most 8.
   unsigned threads = 0;
+  DeviceMemory device_memory = DeviceMemory::slab;
   std::shared_ptr<Progress> progress;
 };
 

@@ -26,6 +26,8 @@ struct LoadReport {
   std::uint64_t bytes_mapped = 0;
   std::uint64_t bytes_read = 0;
   std::uint64_t bytes_copied_to_devices = 0;
+  /// Of those, bytes that went through page-locked staging buffers (with what separates the storages in the file).
+  std::uint64_t bytes_pinned = 0;
   /// Tensors left out because they cannot be loaded, with the reason: (key, reason).
   std::vector<std::pair<std::string, std::string>> skipped;
 };

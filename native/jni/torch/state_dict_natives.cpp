@@ -86,6 +86,7 @@ jbyteArray Java_io_torchferry_TorchNative_report(JNIEnv* env, jclass, jlong dict
     out.i64(static_cast<std::int64_t>(report.bytes_mapped));
     out.i64(static_cast<std::int64_t>(report.bytes_read));
     out.i64(static_cast<std::int64_t>(report.bytes_copied_to_devices));
+    out.i64(static_cast<std::int64_t>(report.bytes_pinned));
     out.count(report.skipped.size());
     for (const auto& [key, reason] : report.skipped) {
       out.string(key);

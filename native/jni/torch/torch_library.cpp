@@ -2,6 +2,7 @@
 // libtorch about itself: versions, devices, measurements.
 
 #include <torchferry/devices.h>
+#include <torchferry/staging.h>
 #include <torchferry/state_dict.h>
 #include <torchferry/stock_libtorch.h>
 
@@ -90,6 +91,33 @@ jbyteArray Java_io_torchferry_TorchNative_libtorchVersions(JNIEnv* env, jclass) 
 
 jint Java_io_torchferry_TorchNative_deviceCount(JNIEnv* env, jclass, jbyteArray type) {
   return guarded_torch(env, Reads::no, [&] { return static_cast<jint>(device_count(bytes_of(env, type))); });
+}
+
+jlongArray Java_io_torchferry_TorchNative_deviceMemory(JNIEnv* env, jclass, jbyteArray device) {
+  return guarded_torch(env, Reads::no, [&]() -> jlongArray {
+    const auto memory = device_memory_info(Device::parse(bytes_of(env, device)));
+    if (!memory) return nullptr;
+    return new_longs(env, {static_cast<jlong>(memory->free), static_cast<jlong>(memory->total)});
+  });
+}
+
+jlongArray Java_io_torchferry_TorchNative_stagingStatus(JNIEnv* env, jclass) {
+  return guarded_torch(env, Reads::no, [&] {
+    const StagingStatus status = staging_status();
+    std::vector<jlong> numbers;
+    for (const std::uint64_t bytes : {status.limit, status.allocated, status.in_use, status.peak, status.pinned}) {
+      numbers.push_back(static_cast<jlong>(bytes));
+    }
+    return new_longs(env, numbers);
+  });
+}
+
+void Java_io_torchferry_TorchNative_stagingLimit(JNIEnv* env, jclass, jlong bytes) {
+  guarded_torch(env, Reads::no, [&] { set_staging_limit(static_cast<std::uint64_t>(bytes)); });
+}
+
+void Java_io_torchferry_TorchNative_stagingRelease(JNIEnv* env, jclass) {
+  guarded_torch(env, Reads::no, [] { release_staging(); });
 }
 
 jbyteArray Java_io_torchferry_TorchNative_bestDevice(JNIEnv* env, jclass) {

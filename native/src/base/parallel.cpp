@@ -1,7 +1,6 @@
 #include "base/parallel.h"
 
 #include <algorithm>
-#include <atomic>
 #include <exception>
 #include <mutex>
 #include <system_error>
@@ -9,57 +8,42 @@
 #include <vector>
 
 namespace torchferry {
-namespace {
 
-constexpr unsigned kMostThreads = 8;
-
-class Crew {
- public:
-  Crew(std::size_t count, const std::function<void(std::size_t)>& work) : count_(count), work_(work) {}
-
-  void run(std::size_t threads) {
-    std::vector<std::thread> others;
+void work_in_parallel(std::size_t count, std::size_t threads, const std::function<void(TaskNumbers&)>& worker) {
+  if (count == 0) return;
+  TaskNumbers tasks(count);
+  std::mutex mutex;
+  std::exception_ptr first;
+  const auto run = [&]() noexcept {
     try {
-      for (std::size_t i = 1; i < threads; ++i) others.emplace_back([this] { take(); });
-    } catch (const std::system_error&) {
-      // The threads that there are do the work.
+      worker(tasks);
     } catch (...) {
-      note_failure();
+      tasks.stop();
+      const std::lock_guard lock(mutex);
+      if (!first) first = std::current_exception();
     }
-    take();
-    for (std::thread& thread : others) thread.join();
-    if (error_) std::rethrow_exception(error_);
-  }
-
- private:
-  void take() noexcept {
+  };
+  {
+    std::vector<std::jthread> others;
     try {
-      for (std::size_t i = next_++; i < count_ && !failed_; i = next_++) work_(i);
-    } catch (...) {
-      note_failure();
+      others.reserve(threads);
+      while (others.size() + 1 < std::min(threads, count)) others.emplace_back(run);
+    } catch (const std::exception&) {
+      // The system gives no more threads, or no memory for one; those that run and this one do the work.
     }
+    run();
   }
+  if (first) std::rethrow_exception(first);
+}
 
-  void note_failure() noexcept {
-    const std::lock_guard lock(mutex_);
-    if (!error_) error_ = std::current_exception();
-    failed_ = true;
-  }
-
-  const std::size_t count_;
-  const std::function<void(std::size_t)>& work_;
-  std::atomic<std::size_t> next_{0};
-  std::atomic<bool> failed_{false};
-  std::mutex mutex_;
-  std::exception_ptr error_;
-};
-
-}  // namespace
+std::size_t threads_or_default(unsigned threads) {
+  return threads != 0 ? threads : std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
+}
 
 void for_each_parallel(std::size_t count, unsigned threads, const std::function<void(std::size_t)>& work) {
-  const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
-  const std::size_t wanted = threads != 0 ? threads : std::min(processors, kMostThreads);
-  Crew(count, work).run(std::min(wanted, count));
+  work_in_parallel(count, threads_or_default(threads), [&work](TaskNumbers& numbers) {
+    while (const auto number = numbers.next()) work(*number);
+  });
 }
 
 }  // namespace torchferry

@@ -143,6 +143,14 @@ void Checkpoint::read_elements(const TensorRow& row, std::uint64_t first, std::s
   for (std::size_t at = 0; at < out.size(); at += width) resolve_bits(out.subspan(at, width), row);
 }
 
+void Checkpoint::read_file(std::uint64_t offset, std::span<std::byte> out) const {
+  try {
+    state_->source->read_at(offset, out);
+  } catch (const Error& error) {
+    throw error.in(state_->source->name());
+  }
+}
+
 std::string Checkpoint::record_name(const StorageRow& row) const { return torchferry::record_name(*state_, row); }
 
 void Checkpoint::read_storage(const StorageRow& row, std::span<std::byte> out, bool verify) const {

@@ -1,5 +1,6 @@
 #include <torchferry/devices.h>
 
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/DeviceType.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torchferry/error.h>
@@ -95,6 +96,31 @@ Device require_device(const Device& device) {
   throw Error(ErrorCode::device_unavailable, "device " + device.str() + " is not available: torch." +
                                                  device.type + ".device_count() is " + std::to_string(count) +
                                                  ". Devices of this machine: " + there + ".");
+}
+
+namespace {
+
+/// c10::DeviceAllocator came before its getMemoryInfo did.
+template <class Allocator>
+std::optional<DeviceMemoryInfo> ask(Allocator* allocator, c10::DeviceIndex index) {
+  if constexpr (requires { allocator->getMemoryInfo(index); }) {
+    const auto [free, total] = allocator->getMemoryInfo(index);
+    return DeviceMemoryInfo{free, total};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<DeviceMemoryInfo> device_memory_info(const Device& device) {
+  const c10::Device where = to_c10(require_device(device));
+  if (!has_index(where.type())) return std::nullopt;
+  try {
+    auto* const allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(where.type()));
+    return allocator != nullptr ? ask(allocator, where.index()) : std::nullopt;
+  } catch (const std::exception&) {
+    return std::nullopt;  // the backend has an allocator that does not tell
+  }
 }
 
 c10::Device to_c10(const Device& device) {

@@ -9,6 +9,7 @@
 
 #include "torch/read_storages.h"
 #include "torch/storage.h"
+#include "torch/transfer.h"
 
 namespace torchferry {
 namespace {
@@ -32,8 +33,10 @@ class Placement {
 
   PlacedStorages run() {
     map_or_sort();
-    announce();
+    DeviceTransfer transfer(checkpoint_, direct_, options_);
+    announce(transfer);
     read_storages(checkpoint_, reads_, options_);
+    transfer.run(placed_);
     copy_to_devices();
     return std::move(placed_);
   }
@@ -48,16 +51,15 @@ class Placement {
       switch (step.transfer) {
         case Transfer::map: map_or_read(step.storage, storage); break;
         case Transfer::read: read(step.storage, storage); break;
-        case Transfer::copy: copies_.push_back(step); break;
+        case Transfer::copy: sort_copy(step, storage); break;
         case Transfer::nothing: placed_.storages[step.storage] = meta_storage(storage.nbytes); break;
       }
     }
   }
 
   void map_or_read(std::uint32_t index, const StorageRow& storage) {
-    const StorageMapping& mapping = own_mapping();
-    if (!suits(index, mapping.at(storage.file_offset))) return read(index, storage);
-    placed_.storages[index] = mapping.view(storage.file_offset, storage.nbytes);
+    if (!suits(index, mapping().at(storage.file_offset))) return read(index, storage);
+    placed_.storages[index] = mapping().view(storage.file_offset, storage.nbytes);
     placed_.bytes_mapped += storage.nbytes;
   }
 
@@ -65,6 +67,16 @@ class Placement {
     placed_.storages[index] = own_storage(storage.nbytes);
     reads_.push_back({index, static_cast<std::byte*>(placed_.storages[index].mutable_data())});
     placed_.bytes_read += storage.nbytes;
+  }
+
+  /// Storages whose bytes lie in the file as they are needed travel by the transfer engine; the others are
+  /// made in host memory first.
+  void sort_copy(const StoragePlan& step, const StorageRow& storage) {
+    if (storage.mappable() && !options_.verify_checksums && storage.nbytes != 0) {
+      direct_.push_back({step.storage, to_c10(step.device)});
+    } else {
+      copies_.push_back(step);
+    }
   }
 
   /// Whether tensors of this storage find their elements aligned at `address`. PyTorch's writers align
@@ -89,18 +101,10 @@ class Placement {
     for (const std::uint32_t part : table_.parts(tensor)) collect_alignments(table_.tensors()[part]);
   }
 
-  /// Whether a device's copy can take its bytes from the file's mapping.
-  bool copies_from_mapping(const StorageRow& storage) const {
-    return options_.mmap && !options_.verify_checksums && storage.mappable();
-  }
-
-  void announce() {
+  void announce(const DeviceTransfer& transfer) {
     if (!options_.progress) return;
-    std::uint64_t total = placed_.bytes_read;
-    for (const StoragePlan& step : copies_) {
-      const StorageRow& storage = row(step.storage);
-      total += storage.nbytes * (copies_from_mapping(storage) ? 1 : 2);
-    }
+    std::uint64_t total = placed_.bytes_read + transfer.bytes();
+    for (const StoragePlan& step : copies_) total += 2 * row(step.storage).nbytes;
     options_.progress->total.store(total, std::memory_order_relaxed);
   }
 
@@ -112,7 +116,7 @@ class Placement {
   }
 
   /// Brings the host bytes of copies_[first, …) into placed_.storages, as many as the staging memory allows,
-  /// and returns the end of them. Mapped ones cost nothing.
+  /// and returns the end of them.
   std::size_t stage(std::size_t first) {
     std::vector<StorageRead> reads;
     std::uint64_t staged = 0;
@@ -120,10 +124,6 @@ class Placement {
     for (; end < copies_.size(); ++end) {
       const std::uint32_t index = copies_[end].storage;
       const StorageRow& storage = row(index);
-      if (copies_from_mapping(storage)) {
-        placed_.storages[index] = shared_mapping().view(storage.file_offset, storage.nbytes);
-        continue;
-      }
       if (staged != 0 && storage.nbytes > kStaging - std::min(staged, kStaging)) break;
       placed_.storages[index] = own_storage(storage.nbytes);
       reads.push_back({index, static_cast<std::byte*>(placed_.storages[index].mutable_data())});
@@ -155,15 +155,9 @@ class Placement {
   }
 
   /// For tensors: nobody sees what is written to them, not even another load of the same checkpoint.
-  const StorageMapping& own_mapping() {
-    if (!own_) own_ = std::make_unique<StorageMapping>(checkpoint_.map_private());
-    return *own_;
-  }
-
-  /// For copies to devices, which read it and let it go.
-  const StorageMapping& shared_mapping() {
-    if (!shared_) shared_ = std::make_unique<StorageMapping>(checkpoint_.map());
-    return *shared_;
+  const StorageMapping& mapping() {
+    if (!mapping_) mapping_ = std::make_unique<StorageMapping>(checkpoint_.map_private());
+    return *mapping_;
   }
 
   const Checkpoint& checkpoint_;
@@ -172,10 +166,10 @@ class Placement {
   const LoadPlan& plan_;
   const LoadOptions& options_;
   PlacedStorages placed_;
-  std::unique_ptr<StorageMapping> own_;
-  std::unique_ptr<StorageMapping> shared_;
+  std::unique_ptr<StorageMapping> mapping_;
   std::vector<std::uint8_t> alignments_;
   std::vector<StorageRead> reads_;
+  std::vector<DeviceLoad> direct_;
   std::vector<StoragePlan> copies_;
 };
 

@@ -16,6 +16,7 @@ struct PlacedStorages {
   std::uint64_t bytes_mapped = 0;
   std::uint64_t bytes_read = 0;
   std::uint64_t bytes_copied_to_devices = 0;
+  std::uint64_t bytes_pinned = 0;
 };
 
 /// Carries out `plan` for `entries`, of which it needs the dtypes: a CPU storage whose place in the file does

@@ -3,14 +3,10 @@
 #include <torchferry/error.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <vector>
 
+#include "base/parallel.h"
 #include "container/crc32.h"
 
 namespace torchferry {
@@ -19,7 +15,6 @@ namespace {
 constexpr std::uint64_t kChunk = std::uint64_t{8} << 20;
 /// Below this a thread costs more than it brings.
 constexpr std::uint64_t kBytesPerThread = std::uint64_t{1} << 20;
-constexpr unsigned kMaxThreads = 8;
 
 /// What one thread does in one go. Chunks of one storage are tasks of their own unless its sum has to be
 /// checked, which needs its bytes in order.
@@ -47,41 +42,15 @@ class Reader {
   }
 
   void run() {
-    if (tasks_.empty()) return;
-    const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
-    const std::uint64_t wanted = options_.threads != 0 ? options_.threads : std::min(processors, kMaxThreads);
-    const std::uint64_t useful = std::min<std::uint64_t>(bytes_ / kBytesPerThread, tasks_.size());
-    std::vector<std::thread> threads;
-    const auto join = [&threads] {
-      for (std::thread& thread : threads) thread.join();
-    };
-    try {
-      for (std::uint64_t i = 1; i < std::min(wanted, useful); ++i) threads.emplace_back([this] { work(); });
-    } catch (const std::system_error&) {
-      // The system gives no more threads; those that run and this one do the work.
-    } catch (...) {
-      failed_ = true;
-      join();
-      throw;
-    }
-    work();
-    join();
-    if (error_) std::rethrow_exception(error_);
+    const std::size_t threads = std::min<std::size_t>(threads_or_default(options_.threads), bytes_ / kBytesPerThread);
+    work_in_parallel(tasks_.size(), threads, [this](TaskNumbers& numbers) {
+      while (const auto number = numbers.next()) perform(tasks_[*number]);
+    });
   }
 
  private:
   const StorageRow& row_of(const StorageRead& read) const {
     return checkpoint_.table().storages()[read.storage];
-  }
-
-  void work() noexcept {
-    try {
-      for (std::size_t i = next_++; i < tasks_.size() && !failed_; i = next_++) perform(tasks_[i]);
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-      failed_ = true;
-    }
   }
 
   void perform(const Task& task) {
@@ -126,10 +95,6 @@ class Reader {
   const LoadOptions& options_;
   std::vector<Task> tasks_;
   std::uint64_t bytes_ = 0;
-  std::atomic<std::size_t> next_{0};
-  std::atomic<bool> failed_{false};
-  std::mutex mutex_;
-  std::exception_ptr error_;
 };
 
 }  // namespace

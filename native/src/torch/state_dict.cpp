@@ -226,6 +226,7 @@ StateDict StateDict::load(const Checkpoint& checkpoint, std::span<const Entry> e
     report.bytes_mapped = placed.bytes_mapped;
     report.bytes_read = placed.bytes_read;
     report.bytes_copied_to_devices = placed.bytes_copied_to_devices;
+    report.bytes_pinned = placed.bytes_pinned;
     report.transfer = watch.lap();
     Materialiser materialiser(checkpoint.table(), plan, placed.storages);
     Assembly assembly(checkpoint, entries);

@@ -76,6 +76,10 @@ at::Tensor empty_bytes(std::int64_t nbytes, const c10::Device& device) {
 
 }  // namespace
 
+c10::Storage device_storage(std::uint64_t nbytes, const c10::Device& device) {
+  return empty_bytes(static_cast<std::int64_t>(nbytes), device).storage();
+}
+
 c10::Storage copy_storage(const c10::Storage& storage, const c10::Device& device) {
   const auto nbytes = static_cast<std::int64_t>(storage.nbytes());
   at::Tensor target = empty_bytes(nbytes, device);

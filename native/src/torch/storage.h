@@ -37,6 +37,10 @@ c10::Storage own_storage(std::uint64_t nbytes);
 /// A storage on the meta device: a size without bytes.
 c10::Storage meta_storage(std::uint64_t nbytes);
 
+/// A storage in memory of `device`, not initialised. Throws Error(out_of_memory) and what the device's allocation fails
+/// with.
+c10::Storage device_storage(std::uint64_t nbytes, const c10::Device& device);
+
 /// A copy of all bytes of `storage` on `device`: one allocation and one copy. Throws Error(out_of_memory) and
 /// what the device's copy fails with; nothing stays allocated then.
 c10::Storage copy_storage(const c10::Storage& storage, const c10::Device& device);

@@ -9,6 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -82,6 +84,53 @@ class FakeAcceleratorTest {
         }
         assertThrows(DeviceUnavailableException.class,
                 () -> Tensor.scalar(1f).to(new Device("privateuseone", 5)));
+    }
+
+    @Test
+    void aSlabIsOneAllocationAndStoragesHaveTheirOwnOnDemand() throws IOException {
+        try (Checkpoint file = Checkpoint.open(Fixtures.file("cuda0.pt"))) {
+            LoadOptions options = LoadOptions.defaults().mapLocation(ONE);
+            long before = FakeDevice.stat(1, "allocations");
+            try (StateDict slab = file.stateDict(options)) {
+                assertEquals(before + 1, FakeDevice.stat(1, "allocations"));
+                assertEquals(Set.of(LoadReport.Strategy.PINNED), slab.report().strategies());
+                assertTrue(slab.report().bytesPinned() >= slab.report().bytesCopiedToDevices());
+            }
+            try (StateDict own = file.stateDict(options.deviceMemory(DeviceMemory.PER_STORAGE))) {
+                assertTrue(FakeDevice.stat(1, "allocations") > before + 2);
+                assertEquals(DeviceMemory.PER_STORAGE, options.deviceMemory(DeviceMemory.PER_STORAGE).deviceMemory());
+                assertFalse(own.isEmpty());
+            }
+        }
+    }
+
+    @Test
+    void stagingStaysWithinItsLimitAndIsGivenBack() throws IOException {
+        try {
+            Staging.limit(20 << 20);
+            Staging.release();
+            assertEquals(16 << 20, Staging.status().limit());
+            assertEquals(0, Staging.status().allocated());
+            Checkpoint.load(Fixtures.file("cuda0.pt"), ZERO).close();
+            Staging used = Staging.status();
+            assertEquals(16 << 20, used.allocated());
+            assertEquals(used.allocated(), used.pinned());
+            assertEquals(0, used.inUse());
+            assertTrue(used.peak() >= used.allocated());
+            Staging.release();
+            assertEquals(0, FakeDevice.stat(0, "pinned_bytes"));
+        } finally {
+            Staging.limit(128 << 20);
+        }
+        assertThrows(IllegalArgumentException.class, () -> Staging.limit(-1));
+    }
+
+    @Test
+    void devicesTellTheirMemory() {
+        FakeDevice.setMemoryLimit(0, 1 << 20);
+        assertEquals(Optional.of(new Device.Memory(1 << 20, 1 << 20)), ZERO.memory());
+        assertEquals(Optional.empty(), Device.cpu().memory());
+        assertThrows(DeviceUnavailableException.class, () -> new Device("privateuseone", 5).memory());
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.torchferry;
 
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * A device as torch names it ({@code torch.device}).
@@ -134,6 +135,27 @@ public record Device(String type, int index) {
      */
     public boolean isAvailable() {
         return isCpu() || isMeta() || count(type) > Math.max(index, 0);
+    }
+
+    /**
+     * Bytes of a device's memory.
+     *
+     * @param free free for this process, as the backend sees it
+     * @param total all
+     */
+    public record Memory(long free, long total) {
+    }
+
+    /**
+     * {@code torch.accelerator.get_memory_info}: empty where the backend does not tell, as for the CPU.
+     *
+     * @throws DeviceUnavailableException when this device is not there
+     * @throws NativeLibraryException when libtorch cannot be loaded
+     */
+    public Optional<Memory> memory() {
+        NativeLoader.torch();
+        long[] bytes = TorchNative.deviceMemory(Utf8.encode(toString()));
+        return bytes == null ? Optional.empty() : Optional.of(new Memory(bytes[0], bytes[1]));
     }
 
     /** Whether this is the CPU, with or without an index. */

@@ -19,6 +19,7 @@ public final class LoadOptions {
         DType cast;
         boolean verifyChecksums;
         int threads;
+        DeviceMemory deviceMemory = DeviceMemory.SLAB;
         Progress progress;
         ProgressListener listener;
         OpenOptions open = OpenOptions.DEFAULT;
@@ -110,6 +111,12 @@ public final class LoadOptions {
         return with(f -> f.threads = count);
     }
 
+    /** How a device's memory is taken; {@link DeviceMemory#SLAB} at first. The CPU's is not concerned. */
+    public LoadOptions deviceMemory(DeviceMemory memory) {
+        Objects.requireNonNull(memory, "memory");
+        return with(f -> f.deviceMemory = memory);
+    }
+
     /** Lets another thread watch and stop the load. */
     public LoadOptions progress(Progress progress) {
         Objects.requireNonNull(progress, "progress");
@@ -162,6 +169,11 @@ public final class LoadOptions {
         return fields.threads;
     }
 
+    /** See {@link #deviceMemory(DeviceMemory)}. */
+    public DeviceMemory deviceMemory() {
+        return fields.deviceMemory;
+    }
+
     /** See {@link #progress(Progress)}. */
     public Optional<Progress> progress() {
         return Optional.ofNullable(fields.progress);
@@ -181,6 +193,7 @@ public final class LoadOptions {
     byte[] packed(MapLocation location) {
         PackWriter out = new PackWriter();
         out.i32(fields.mmap ? 1 : 0).i32(fields.verifyChecksums ? 1 : 0).i32(fields.threads);
+        out.i32(fields.deviceMemory.ordinal());
         out.i32(fields.cast == null ? -1 : fields.cast.number());
         if (location instanceof MapLocation.To to) {
             out.i32(1).string(to.device().toString());

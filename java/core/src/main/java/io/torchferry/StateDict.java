@@ -248,13 +248,13 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
     /** How the load went; all zero for dicts that were not loaded from a file. */
     public LoadReport report() {
         PackReader in = new PackReader(index.use(TorchNative::report));
-        long[] numbers = {in.i64(), in.i64(), in.i64(), in.i64(), in.i64(), in.i64()};
+        long[] numbers = {in.i64(), in.i64(), in.i64(), in.i64(), in.i64(), in.i64(), in.i64()};
         List<LoadReport.Skipped> skipped = new ArrayList<>();
         for (int n = in.i32(); n > 0; n--) {
             skipped.add(new LoadReport.Skipped(in.string(), in.string()));
         }
         return new LoadReport(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5],
-                Collections.unmodifiableList(skipped));
+                numbers[6], Collections.unmodifiableList(skipped));
     }
 
     /**

@@ -25,6 +25,16 @@ final class TorchNative {
 
     static native byte[] availableDevices();
 
+    /** Free and total bytes of a device's memory; null where the backend does not tell. */
+    static native long[] deviceMemory(byte[] device);
+
+    /** limit, allocated, in use, peak, pinned. */
+    static native long[] stagingStatus();
+
+    static native void stagingLimit(long bytes);
+
+    static native void stagingRelease();
+
     static native byte[] plan(long checkpoint, byte[] path, int[] selected, byte[] options) throws IOException;
 
     static native long load(long checkpoint, byte[] path, int[] selected, byte[] options, long progress)

@@ -1,6 +1,7 @@
 package io.torchferry.cli;
 
 import io.torchferry.DType;
+import io.torchferry.DeviceMemory;
 import io.torchferry.Keys;
 import io.torchferry.LoadOptions;
 import io.torchferry.StateDict;
@@ -85,6 +86,10 @@ final class LoadCommand implements Callable<Integer> {
             description = "Threads that read (default: as many as there are processors, at most 8).")
     private int threads;
 
+    @Option(names = "--own-allocations",
+            description = "Give every storage an allocation of its own on a device, instead of one for all.")
+    private boolean ownAllocations;
+
     @Option(names = "--json", description = "Print one JSON object a line instead of text.")
     private boolean json;
 
@@ -98,7 +103,8 @@ final class LoadCommand implements Callable<Integer> {
         }
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
-        LoadOptions options = LoadOptions.defaults().mmap(!noMmap).verifyChecksums(verify).threads(threads);
+        LoadOptions options = LoadOptions.defaults().mmap(!noMmap).verifyChecksums(verify).threads(threads)
+                .deviceMemory(ownAllocations ? DeviceMemory.PER_STORAGE : DeviceMemory.SLAB);
         LoadOptions converted = cast == null ? options : options.cast(cast);
         LoadOptions chosen = filters.isEmpty() ? converted
                 : converted.filter(Keys.glob(filters.toArray(String[]::new)));

@@ -150,6 +150,9 @@ final class LoadRun implements AutoCloseable {
         json.endArray().name("bytes_by_device").value(tensors.bytesByDevice());
         json.field("bytes_mapped", report.bytesMapped()).field("bytes_read", report.bytesRead());
         json.field("bytes_copied_to_devices", report.bytesCopiedToDevices());
+        json.field("bytes_pinned", report.bytesPinned()).name("strategies").beginArray();
+        report.strategies().forEach(strategy -> json.value(strategy.name().toLowerCase(Locale.ROOT)));
+        json.endArray();
         return json.name("time_ns").value(phases(report)).endObject().toString();
     }
 
