@@ -25,7 +25,7 @@ enum class ErrorCode : std::uint8_t {
 const char* name(ErrorCode code) noexcept;
 
 /// The one exception type that leaves Torchferry's C++ code. `what()` reads
-/// "FILE: record RECORD, byte OFFSET: MESSAGE", leaving out the parts that are not known.
+/// "FILE: record RECORD, byte OFFSET: MESSAGE", without what is not known, and with control characters escaped.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, std::string message);

@@ -41,6 +41,18 @@ TEST(Error, KeepsThePlacesThatItHas) {
   EXPECT_STREQ(error.in("outer", "blob").what(), "inner.pt: record data.pkl: bad");
 }
 
+TEST(Error, ControlCharactersOfNamesAreEscaped) {
+  const std::string file = "a\x1b[2J\n.pt", record = std::string("r\0\x7f", 3), message = "key 'x\r\ny\xc2\x9b' – é";
+  const Error error(ErrorCode::corrupt, file, record, 7, message);
+  EXPECT_STREQ(error.what(), "a\\x1b[2J\\x0a.pt: record r\\x00\\x7f, byte 7: key 'x\\x0d\\x0ay\\x9b' – é");
+  EXPECT_EQ(error.file(), file);
+  EXPECT_EQ(error.record(), record);
+  EXPECT_EQ(error.message(), message);
+  EXPECT_STREQ(error.in("other").what(), error.what());
+  EXPECT_STREQ(Error(ErrorCode::incompatible_keys, "Error(s):\n\tMissing\x1b").what(), "Error(s):\n\tMissing\\x1b");
+  EXPECT_STREQ(Error(ErrorCode::corrupt, "ends with \xc2").what(), "ends with \xc2");
+}
+
 TEST(Error, EveryCodeHasAName) {
   std::set<std::string> names;
   for (int code = 0; code <= static_cast<int>(ErrorCode::cancelled); ++code) {
