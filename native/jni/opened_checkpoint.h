@@ -1,13 +1,12 @@
 #pragma once
 
 #include <torchferry/checkpoint.h>
+#include <torchferry/deep_stack.h>
 #include <torchferry/error.h>
 
 #include <algorithm>
 #include <string>
 #include <utility>
-
-#include "deep_stack.h"
 
 namespace torchferry::jni {
 

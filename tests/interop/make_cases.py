@@ -25,6 +25,7 @@ from torch_cases import (
     locations,
     models,
     nesting,
+    old_files,
     training,
     views,
 )
@@ -51,6 +52,7 @@ def main():
         containers,
         locations,
         formats,
+        old_files,
         hostile_zips,
         hostile_code,
         hostile_machine,

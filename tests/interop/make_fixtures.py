@@ -14,12 +14,14 @@ import warnings
 
 sys.dont_write_bytecode = True
 
+import safetensors.torch
 import torch
 from torch import nn
 
 from torch_cases import (
     containers,
     dtypes,
+    formats,
     hostile_archive,
     hostile_code,
     hostile_machine,
@@ -27,6 +29,7 @@ from torch_cases import (
     locations,
     models,
     nesting,
+    old_files,
     opcodes,
     rawzip,
     views,
@@ -76,6 +79,13 @@ def add_sound(catalogue):
     save = lambda name, obj, **more: catalogue.save("fixtures", name, obj, **more)
     catalogue.write("fixtures", "golden_zip", golden())
     catalogue.write("fixtures", "golden_legacy", legacy(containers.GOLDEN), format="legacy")
+    catalogue.write("fixtures", "tar", old_files.tar_bytes(old_files.tar_training()), format="tar")
+    old_files.add_legacy(catalogue, "fixtures")
+    torch.manual_seed(5)
+    formats.script_case(catalogue, "fixtures", "torchscript", torch.jit.script(formats.Scripted().eval()))
+    metadata = {"format": "pt"}
+    data = safetensors.torch.save({"w": torch.arange(6.0).view(2, 3), "b": torch.ones(2).half()}, metadata)
+    formats.safetensors_case(catalogue, "small", data, "fixtures")
     save("dtypes", dtypes.every_dtype())
     save("views", views.strided())
     save("sharing", views.sharing())

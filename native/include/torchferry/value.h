@@ -49,6 +49,12 @@ struct Value {
   std::vector<std::pair<ValuePtr, ValuePtr>> entries;
   /// Attributes of a dict (an OrderedDict's `_metadata`) or the appended elements of an object under "[]".
   std::vector<std::pair<ValuePtr, ValuePtr>> attributes;
+
+  Value() = default;
+  Value(const Value&) = default;
+  Value& operator=(const Value&) = default;
+  /// Takes little stack, however deep the value is.
+  ~Value();
 };
 
 }  // namespace torchferry

@@ -1,8 +1,8 @@
 #include "read_versions.h"
 
-#include <atomic>
+#include <torchferry/deep_stack.h>
 
-#include "deep_stack.h"
+#include <atomic>
 
 namespace torchferry::jni {
 namespace {

@@ -1,4 +1,5 @@
 #include <torchferry/checkpoint.h>
+#include <torchferry/deep_stack.h>
 #include <torchferry/error.h>
 
 #include <algorithm>
@@ -47,7 +48,7 @@ void read_index(Checkpoint::State& state) {
   switch (sniff(*state.source)) {
     case FileKind::zip: read_zip_index(state); break;
     case FileKind::legacy: read_legacy_index(state); break;
-    case FileKind::tar: refuse("a checkpoint in the tar format of PyTorch 0.1; save it again with a newer PyTorch");
+    case FileKind::tar: read_tar_index(state); break;
     case FileKind::safetensors: read_safetensors_index(state); break;
     case FileKind::flatbuffer: refuse("a TorchScript flatbuffer for mobile: it holds a program, not a checkpoint");
     case FileKind::preview_archive: refuse("an archive of a PyTorch preview release, which PyTorch itself cannot read");
@@ -59,11 +60,12 @@ void read_index(Checkpoint::State& state) {
   if (state.options.weights_only && state.tree) require_known_globals(*state.tree);
 }
 
-/// Runs `action`, filling in file and record of the errors that it throws.
+/// Runs `action`, which may walk the content, with the stack that it needs; fills in file and record of the errors that
+/// it throws.
 template <class Action>
 decltype(auto) placed(const Checkpoint::State& state, Action&& action) {
   try {
-    return action();
+    return on_stack_for(state.options.limits.depth, action);
   } catch (const Error& error) {
     // Only the pickle's readers give an offset without a record: from the start of the pickle.
     if (!error.record().empty() || !error.offset()) throw error.in(state.source->name());
@@ -116,10 +118,10 @@ const std::vector<Entry>& Checkpoint::entries(std::span<const std::string> path)
   const std::lock_guard lock(state.mutex);
   std::vector<std::string> key(path.begin(), path.end());
   if (const auto known = state.entries_by_path.find(key); known != state.entries_by_path.end()) return known->second;
-  return placed(state, [&]() -> const std::vector<Entry>& {
+  return *placed(state, [&]() -> const std::vector<Entry>* {
     std::vector<Entry> entries;
     list_tensors(state, node_at(state, path), state.names, entries);
-    return state.entries_by_path.emplace(std::move(key), std::move(entries)).first->second;
+    return &state.entries_by_path.emplace(std::move(key), std::move(entries)).first->second;
   });
 }
 
@@ -149,7 +151,7 @@ ValuePtr Checkpoint::metadata(std::span<const std::string> path) const {
 }
 
 std::vector<StateDictPlace> Checkpoint::state_dict_places() const {
-  if (state_->tree) return find_state_dicts(*state_);
+  if (state_->tree) return placed(*state_, [&] { return find_state_dicts(*state_); });
   if (state_->entries.empty()) return {};
   return {{{}, state_->entries.size()}};
 }

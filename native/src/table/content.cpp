@@ -14,10 +14,11 @@ using pickle::Kind;
 
 std::string_view class_name(const Tree& tree, NodeId object) {
   NodeId callable = tree.callable(object);
-  if (tree.kind(callable) == Kind::persistent) {  // ('module', class, source file, source) of the legacy format
+  if (tree.kind(callable) == Kind::persistent) {
+    // ('module', class, source file, source) of the legacy format; without the first word in the tar format.
     const NodeId id = tree.items(callable)[0];
     if (tree.kind(id) != Kind::tuple || tree.items(id).size() < 2) return {};
-    callable = tree.items(id)[1];
+    callable = tree.items(id)[tree.kind(tree.items(id)[0]) == Kind::global ? 0 : 1];
   }
   return tree.kind(callable) == Kind::global ? tree.qualified_name(callable) : std::string_view{};
 }

@@ -51,6 +51,10 @@ void read_zip_index(Checkpoint::State& state);
 /// storages in the order of a list of keys.
 void read_legacy_index(Checkpoint::State& state);
 
+/// Reads the index of a tar archive of PyTorch 0.1: storages and tensors are listed by keys, and the object refers to
+/// them.
+void read_tar_index(Checkpoint::State& state);
+
 /// Reads the header of a safetensors file.
 void read_safetensors_index(Checkpoint::State& state);
 

@@ -5,9 +5,9 @@
 
 #include "base/checked.h"
 #include "container/little_endian.h"
-#include "pickle/machine.h"
 #include "table/content.h"
 #include "table/content_index.h"
+#include "table/file_pickle.h"
 #include "table/rebuild.h"
 
 // The legacy file: magic number, protocol version, system info, object, storage keys (a pickle each), then for each
@@ -21,45 +21,11 @@ using pickle::Kind;
 constexpr std::string_view kMagic = "\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19";
 constexpr std::int64_t kProtocolVersion = 1001;
 constexpr std::size_t kFirstRead = 64 << 10;
+constexpr const char* kRecord = "legacy file";
 
 [[noreturn]] void corrupt_at(std::uint64_t offset, std::string message) {
   // The place is in the file: naming it here keeps the caller from taking it for an offset in a pickle.
-  throw Error(ErrorCode::corrupt, {}, "legacy file", offset, std::move(message));
-}
-
-/// One pickle of the file, with the bytes that its tree points into.
-struct FilePickle {
-  std::vector<std::byte> bytes;
-  pickle::Tree tree;
-  std::uint64_t end;  ///< where the next part starts
-};
-
-/// Reads the pickle at `start`, whose length nothing tells: more is read until it is whole.
-FilePickle read_pickle(const ByteSource& source, std::uint64_t start, const Limits& limits) {
-  const std::uint64_t left = source.size() - std::min(start, source.size());
-  const std::uint64_t most = std::min(left, limits.pickle_bytes);
-  std::uint64_t size = std::min<std::uint64_t>(kFirstRead, most);
-  for (;;) {
-    FilePickle part;
-    part.bytes.resize(size);
-    source.read_at(start, part.bytes);
-    try {
-      pickle::Parsed parsed = pickle::parse(part.bytes, limits);
-      part.tree = std::move(parsed.tree);
-      part.end = start + parsed.consumed;
-      return part;
-    } catch (const Error& error) {
-      if (size < most) {
-        size = std::min(most, size * 8);
-        continue;
-      }
-      if (size < left) {
-        throw Error(ErrorCode::limit_exceeded,
-                    "a pickle of more bytes than the limit pickle_bytes = " + std::to_string(limits.pickle_bytes));
-      }
-      throw Error(error.code(), {}, "legacy file", start + error.offset().value_or(0), error.message());
-    }
-  }
+  throw Error(ErrorCode::corrupt, {}, kRecord, offset, std::move(message));
 }
 
 /// Bytes of an element by storage key, from the persistent ids of the object.
@@ -106,7 +72,7 @@ void require_preamble(const FilePickle& magic, const FilePickle& version, std::u
   const NodeId root = version.tree.root();
   if (version.tree.kind(root) != Kind::integer) corrupt_at(version_start, "the protocol version is not a number");
   if (version.tree.integer(root) != kProtocolVersion) {
-    throw Error(ErrorCode::unsupported, {}, "legacy file", version_start,
+    throw Error(ErrorCode::unsupported, {}, kRecord, version_start,
                 "Invalid protocol version: " + std::to_string(version.tree.integer(root)));
   }
 }
@@ -142,12 +108,14 @@ void read_legacy_index(Checkpoint::State& state) {
   const ByteSource& source = *state.source;
   const Limits& limits = state.options.limits;
   state.format = Format::legacy;
-  const FilePickle magic = read_pickle(source, 0, limits);
-  const FilePickle version = read_pickle(source, magic.end, limits);
+  const PickleStretch file{source, source.size(), kRecord, 0, kFirstRead};
+  const FilePickle magic = read_file_pickle(file, 0, limits);
+  const FilePickle version = read_file_pickle(file, magic.end, limits);
   require_preamble(magic, version, magic.end);
-  const FilePickle system = read_pickle(source, version.end, limits);  // says nothing that the bytes depend on
-  FilePickle object = read_pickle(source, system.end, limits);
-  const FilePickle keys = read_pickle(source, object.end, limits);
+  // Says nothing that the bytes depend on: storages are little-endian whatever the machine was.
+  const FilePickle system = read_file_pickle(file, version.end, limits);
+  FilePickle object = read_file_pickle(file, system.end, limits);
+  const FilePickle keys = read_file_pickle(file, object.end, limits);
   LegacyStorages storages;
   locate_storages(state, object, keys, storages);
   state.pickle_start = system.end;

@@ -41,28 +41,61 @@ Rebuild Rebuilder::function_of(NodeId callable) {
 }
 
 std::optional<std::uint32_t> Rebuilder::tensor(NodeId node) {
-  if (tree_.kind(node) != Kind::object) return std::nullopt;
+  const bool persistent = tree_.kind(node) == Kind::persistent && storages_.lists_tensors();
+  if (tree_.kind(node) != Kind::object && !persistent) return std::nullopt;
   const std::uint32_t seen = rows_[node];
   if (seen != 0) return seen == kNone ? std::nullopt : std::optional(seen - 1);
   try {
-    const std::optional<TensorRow> row = build(node);
-    if (!row) {
-      rows_[node] = kNone;
-      return std::nullopt;
-    }
-    if (!tree_.assigned(node).empty() || !tree_.appended(node).empty()) {
-      fail(node, "items are set on a tensor, as if it were a dict or a list");
-    }
-    const std::uint32_t index = builder_.add_tensor(*row);
-    rows_[node] = index + 1;
-    return index;
+    const std::optional<std::uint32_t> row = persistent ? listed_row(node) : object_row(node);
+    rows_[node] = row ? *row + 1 : kNone;
+    return row;
   } catch (const Error& error) {
     if (error.offset()) throw;
     throw Error(error.code(), {}, {}, tree_.offset(node), error.message());
   }
 }
 
+std::optional<std::uint32_t> Rebuilder::object_row(NodeId node) {
+  const std::optional<TensorRow> row = build(node);
+  if (!row) return std::nullopt;
+  if (!tree_.assigned(node).empty() || !tree_.appended(node).empty()) {
+    fail(node, "items are set on a tensor, as if it were a dict or a list");
+  }
+  return builder_.add_tensor(*row);
+}
+
+/// Every persistent id with the key of one tensor is that tensor.
+std::optional<std::uint32_t> Rebuilder::listed_row(NodeId persistent) {
+  const std::optional<TensorRow> row = listed(persistent);
+  if (!row) return std::nullopt;
+  const auto [known, is_new] = listed_rows_.emplace(key_text(tree_, tree_.items(persistent)[0]), 0);
+  if (is_new) known->second = builder_.add_tensor(*row);
+  return known->second;
+}
+
+/// A persistent id that is no tuple is the key of a tensor or of a storage that the container lists.
+std::optional<TensorRow> Rebuilder::listed(NodeId persistent) {
+  const NodeId id = tree_.items(persistent)[0];
+  if (tree_.kind(id) == Kind::tuple) return std::nullopt;
+  if (tree_.kind(id) != Kind::string && tree_.kind(id) != Kind::integer) fail(id, "a persistent id that is no key");
+  const std::string key = key_text(tree_, id);
+  const auto tensor = storages_.listed(key);
+  if (!tensor) {
+    if (!storages_.find(key)) fail(id, "the file has neither a tensor nor a storage '" + key + "'");
+    return std::nullopt;
+  }
+  const StorageDirectory::Payload& payload = tensor->payload;
+  TensorRow row = TableBuilder::blank(tensor->dtype);
+  sizes_.assign(tensor->sizes.begin(), tensor->sizes.end());
+  strides_.assign(tensor->strides.begin(), tensor->strides.end());
+  const StorageUse use{storage_row(persistent, payload, tensor->location, payload.nbytes), tensor->dtype, false,
+                       tensor->first_byte, tensor->nbytes};
+  place_at(persistent, row, use, tensor->storage_offset);
+  return row;
+}
+
 std::optional<TensorRow> Rebuilder::build(NodeId node) {
+  if (tree_.kind(node) == Kind::persistent && storages_.lists_tensors()) return listed(node);
   if (tree_.kind(node) != Kind::object) return std::nullopt;
   const Rebuild function = function_of(tree_.callable(node));
   if (function == Rebuild::unknown || function == Rebuild::transparent) return std::nullopt;
@@ -80,7 +113,8 @@ std::optional<TensorRow> Rebuilder::build_call(NodeId node, Rebuild function, Ar
     case Rebuild::tensor_v3: row = strided(node, arguments, function); break;
     case Rebuild::parameter:
     case Rebuild::parameter_with_state:
-    case Rebuild::parameter_class: row = parameter(node, function, arguments); break;
+    case Rebuild::parameter_class:
+    case Rebuild::variable_class: row = parameter(node, function, arguments); break;
     case Rebuild::qtensor: row = quantized(node, arguments); break;
     case Rebuild::sparse: row = sparse(node, arguments); break;
     case Rebuild::nested: row = nested(node, arguments); break;
@@ -116,11 +150,16 @@ TensorRow Rebuilder::strided(NodeId node, Arguments arguments, Rebuild function)
 }
 
 void Rebuilder::place(NodeId node, TensorRow& row, const StorageUse& use, NodeId offset, NodeId size, NodeId stride) {
-  row.storage = use.row;
-  row.location = builder_.storage(use.row).location;
-  row.storage_offset = integer(node, offset, "storage offset");
+  const std::int64_t first = integer(node, offset, "storage offset");
   integers(node, size, "size", sizes_);
   integers(node, stride, "stride", strides_);
+  place_at(node, row, use, first);
+}
+
+void Rebuilder::place_at(NodeId node, TensorRow& row, const StorageUse& use, std::int64_t offset) {
+  row.storage = use.row;
+  row.location = builder_.storage(use.row).location;
+  row.storage_offset = offset;
   if (strides_.size() != sizes_.size()) {
     fail(node, "a tensor has " + std::to_string(sizes_.size()) + " sizes but " + std::to_string(strides_.size()) +
                    " strides");
@@ -128,9 +167,13 @@ void Rebuilder::place(NodeId node, TensorRow& row, const StorageUse& use, NodeId
   builder_.set_geometry(row, sizes_, strides_);
   if (use.first_byte != 0) {
     if (use.first_byte % itemsize(row.dtype) != 0) fail(node, "a storage view that does not start at an element");
-    row.storage_offset += static_cast<std::int64_t>(use.first_byte / itemsize(row.dtype));
+    const auto skipped = static_cast<std::int64_t>(use.first_byte / itemsize(row.dtype) * elements_per_item(row.dtype));
+    if (offset < 0 || offset > INT64_MAX - skipped) {
+      fail(node, "a storage offset of " + std::to_string(offset) + " in a part of a storage");
+    }
+    row.storage_offset += skipped;
   }
-  builder_.require_within_storage(row);
+  builder_.require_within_storage(row, use.first_byte + use.nbytes);
   if (swap_bytes_) set_swap(row);
 }
 

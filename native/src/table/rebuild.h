@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,9 +28,25 @@ class StorageDirectory {
     std::string_view key;  ///< lives as long as the checkpoint
   };
 
+  /// A tensor that the container lists by a key of its own, outside the pickle (the tar format): a view of a part of
+  /// a storage.
+  struct Listed {
+    Payload payload;
+    std::string_view location;
+    DType dtype;
+    std::uint64_t first_byte;  ///< of the part
+    std::uint64_t nbytes;      ///< of the part
+    std::int64_t storage_offset;
+    std::span<const std::int64_t> sizes;
+    std::span<const std::int64_t> strides;
+  };
+
   virtual ~StorageDirectory() = default;
   virtual std::size_t slots() const = 0;
   virtual std::optional<Payload> find(std::string_view key) const = 0;
+  /// Only where persistent ids are keys: whether one names a tensor. Throws Error(corrupt) for a key of nothing.
+  virtual std::optional<Listed> listed(std::string_view) const { return std::nullopt; }
+  virtual bool lists_tensors() const noexcept { return false; }
 };
 
 /// Turns the objects of a pickle tree that would have been tensors into rows of the table. Each node is interpreted
@@ -58,6 +77,9 @@ class Rebuilder {
 
   Rebuild function_of(NodeId callable);
   std::optional<TensorRow> build(NodeId node);
+  std::optional<TensorRow> listed(NodeId persistent);
+  std::optional<std::uint32_t> object_row(NodeId node);
+  std::optional<std::uint32_t> listed_row(NodeId persistent);
   std::optional<TensorRow> build_call(NodeId node, Rebuild function, Arguments arguments);
 
   TensorRow strided(NodeId node, Arguments arguments, Rebuild function);
@@ -70,6 +92,7 @@ class Rebuilder {
   TensorRow device_tensor(NodeId node, Rebuild function, Arguments arguments);
   TensorRow wrapper(NodeId node, Arguments arguments);
   std::optional<TensorRow> parameter(NodeId node, Rebuild function, Arguments arguments);
+  NodeId parameter_flag(NodeId node) const;
   std::optional<TensorRow> from_type(NodeId node, Arguments arguments);
   std::optional<TensorRow> tensor_object(NodeId node);
 
@@ -77,6 +100,8 @@ class Rebuilder {
   std::uint32_t storage_row(NodeId node, const StorageDirectory::Payload& payload, std::string_view location,
                             std::uint64_t nbytes);
   void place(NodeId node, TensorRow& row, const StorageUse& use, NodeId offset, NodeId size, NodeId stride);
+  /// With `sizes_` and `strides_` as they are.
+  void place_at(NodeId node, TensorRow& row, const StorageUse& use, std::int64_t offset);
   void set_swap(TensorRow& row);
   void set_flags(NodeId node, TensorRow& row, NodeId metadata);
   void require_grad(NodeId node, TensorRow& row, NodeId flag);
@@ -97,6 +122,7 @@ class Rebuilder {
   int depth_ = 0;
   std::vector<std::uint32_t> rows_;          // by node, as take_rows_by_node says
   std::vector<std::uint32_t> storage_rows_;  // by slot
+  std::map<std::string, std::uint32_t> listed_rows_;  // by key
   std::vector<std::int64_t> sizes_;
   std::vector<std::int64_t> strides_;
   struct Known {

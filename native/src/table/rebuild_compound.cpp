@@ -204,7 +204,8 @@ TensorRow Rebuilder::wrapper(NodeId node, Arguments arguments) {
 std::optional<TensorRow> Rebuilder::parameter(NodeId node, Rebuild function, Arguments arguments) {
   NodeId data = node;
   NodeId flag = node;
-  if (function == Rebuild::parameter_class && arguments.empty()) {  // PyTorch 0.3: NEWOBJ () and BUILD (data, …)
+  const bool by_class = function == Rebuild::parameter_class || function == Rebuild::variable_class;
+  if (by_class && arguments.empty()) {  // PyTorch 0.3: NEWOBJ () and BUILD (data, …)
     const std::optional<NodeId> state = tree_.state(node);
     if (!state || tree_.kind(*state) != Kind::tuple || tree_.items(*state).size() < 4) return std::nullopt;
     data = tree_.items(*state)[0];
@@ -212,15 +213,29 @@ std::optional<TensorRow> Rebuilder::parameter(NodeId node, Rebuild function, Arg
     if (tree_.kind(flag) != Kind::boolean && tree_.items(*state).size() == 4) flag = tree_.items(*state)[1];
   } else {
     const bool with_state = function == Rebuild::parameter_with_state;
-    require_count(node, arguments, with_state ? 4 : 2, with_state ? 4 : 3);
+    require_count(node, arguments, with_state ? 4 : by_class ? 1 : 2, with_state ? 4 : 3);
     data = arguments[0];
-    flag = arguments[1];
+    flag = arguments.size() > 1 ? arguments[1] : parameter_flag(node);
   }
   std::optional<TensorRow> row = build(unwrap(tree_, data));
   if (!row) fail(node, "a parameter without a tensor");
-  require_grad(node, *row, flag);
-  row->parameter = true;
+  if (flag == node) {
+    row->requires_grad = function == Rebuild::parameter_class;
+  } else {
+    require_grad(node, *row, flag);
+  }
+  row->parameter = function != Rebuild::variable_class;
   return row;
+}
+
+/// PyTorch 0.1 to 0.3 called the class with the tensor alone, then gave (requires_grad, volatile, hooks) by BUILD. The
+/// node itself where nothing is given.
+NodeId Rebuilder::parameter_flag(NodeId node) const {
+  const std::optional<NodeId> state = tree_.state(node);
+  if (!state) return node;
+  const auto fields = tree_.items(*state);
+  if (tree_.kind(*state) != Kind::tuple || fields.size() != 3) fail(node, "a parameter with an unknown state");
+  return fields[0];
 }
 
 std::optional<TensorRow> Rebuilder::from_type(NodeId node, Arguments arguments) {

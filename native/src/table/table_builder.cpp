@@ -101,7 +101,7 @@ void TableBuilder::set_geometry(TensorRow& row, std::span<const std::int64_t> si
   }
 }
 
-void TableBuilder::require_within_storage(const TensorRow& row) const {
+void TableBuilder::require_within_storage(const TensorRow& row, std::uint64_t end) const {
   if (row.storage_offset < 0) corrupt("a negative storage offset: " + std::to_string(row.storage_offset));
   if (row.numel == 0) return;
   const auto sizes = table_.sizes(row);
@@ -112,12 +112,13 @@ void TableBuilder::require_within_storage(const TensorRow& row) const {
     need = reach ? checked_add(*need, *reach) : std::nullopt;
   }
   const std::uint64_t per_item = elements_per_item(row.dtype);
-  const std::uint64_t have = table_.storages_[row.storage].nbytes;
+  const std::uint64_t have = std::min(table_.storages_[row.storage].nbytes, end);
   const auto bytes = need ? checked_mul(*need / per_item + (*need % per_item != 0), itemsize(row.dtype)) : need;
   if (bytes && *bytes <= have) return;
   corrupt("a view of shape " + shape_text(sizes) + ", stride " + shape_text(strides) + " and storage offset " +
           std::to_string(row.storage_offset) + " needs " + (bytes ? std::to_string(*bytes) : "more than 2^64") +
-          " bytes, but storage '" + std::string(table_.storages_[row.storage].key) + "' has " + std::to_string(have));
+          " bytes, but storage '" + std::string(table_.storages_[row.storage].key) + "' has " + std::to_string(have) +
+          (end < table_.storages_[row.storage].nbytes ? " in its part" : ""));
 }
 
 void TableBuilder::set_parts(TensorRow& row, std::initializer_list<std::uint32_t> parts) {

@@ -34,8 +34,9 @@ class TableBuilder {
   /// Sets dimension fields of `row` from a file's numbers, which must be non-negative; strides may be empty for
   /// "contiguous". Throws Error(corrupt, limit_exceeded).
   void set_geometry(TensorRow& row, std::span<const std::int64_t> sizes, std::span<const std::int64_t> strides);
-  /// Checks that every element that geometry and offset reach lies inside the row's storage. Throws Error(corrupt).
-  void require_within_storage(const TensorRow& row) const;
+  /// Checks that every element that geometry and offset reach lies inside the row's storage, or in its bytes below
+  /// `end` where the row may use only a part. Throws Error(corrupt).
+  void require_within_storage(const TensorRow& row, std::uint64_t end = UINT64_MAX) const;
   /// Components of a sparse, nested or quantized tensor.
   void set_parts(TensorRow& row, std::initializer_list<std::uint32_t> parts);
   void set_unsupported(TensorRow& row, std::string reason);

@@ -32,6 +32,7 @@ enum class Rebuild : unsigned char {
   parameter,                 // _rebuild_parameter
   parameter_with_state,      // _rebuild_parameter_with_state
   parameter_class,           // torch.nn.parameter.Parameter
+  variable_class,            // torch.autograd.variable.Variable, PyTorch 0.3 and older
   qtensor,                   // _rebuild_qtensor
   sparse,                    // _rebuild_sparse_tensor
   nested,                    // _rebuild_nested_tensor

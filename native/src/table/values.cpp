@@ -138,21 +138,26 @@ class ValueMaker {
     return text_value(Value::Kind::global, name);
   }
 
-  /// A storage or class that stands on its own, outside a tensor: kept as an object with its id as arguments.
+  /// A tensor that the container lists; else a storage or class that stands on its own: kept as an object with its id
+  /// as arguments.
   ValuePtr persistent(NodeId node) {
+    if (ValuePtr tensor = tensor_value(node)) return tensor;
     auto value = of_kind(Value::Kind::object);
     value->class_name = "persistent_id";
     for (const NodeId item : tree_.items(node)) value->items.push_back(make(item));
     return value;
   }
 
+  ValuePtr tensor_value(NodeId node) const {
+    if (rows_[node] == 0 || rows_[node] == kNone) return nullptr;
+    auto value = of_kind(Value::Kind::tensor);
+    value->tensor = rows_[node] - 1;
+    if (tree_.kind(node) == Kind::object) value->class_name = tensor_class_name(node);
+    return value;
+  }
+
   ValuePtr object(NodeId node) {
-    if (rows_[node] != 0 && rows_[node] != kNone) {
-      auto value = of_kind(Value::Kind::tensor);
-      value->tensor = rows_[node] - 1;
-      value->class_name = tensor_class_name(node);
-      return value;
-    }
+    if (ValuePtr tensor = tensor_value(node)) return tensor;
     if (is_mapping(tree_, node)) return mapping(node);
     if (ValuePtr known = known_object(node)) return known;
     if (ValuePtr array = numpy_value(tree_, node)) return array;
@@ -234,6 +239,37 @@ class ValueMaker {
 };
 
 }  // namespace
+
+namespace {
+
+/// Moves the parts that nobody else holds to `alone`; lets go of the others.
+void release_parts(Value& value, std::vector<ValuePtr>& alone) {
+  const auto release = [&alone](ValuePtr& part) {
+    const bool has_parts = part && !(part->items.empty() && part->entries.empty() && part->attributes.empty());
+    if (has_parts && part.use_count() == 1) alone.push_back(std::move(part));
+  };
+  for (ValuePtr& item : value.items) release(item);
+  for (auto* const pairs : {&value.entries, &value.attributes}) {
+    for (auto& [key, item] : *pairs) {
+      release(key);
+      release(item);
+    }
+  }
+}
+
+}  // namespace
+
+Value::~Value() {
+  if (items.empty() && entries.empty() && attributes.empty()) return;
+  std::vector<ValuePtr> alone;
+  release_parts(*this, alone);
+  while (!alone.empty()) {
+    const ValuePtr part = std::move(alone.back());
+    alone.pop_back();
+    // Held by nobody but us, and made as a Value that is not const.
+    release_parts(const_cast<Value&>(*part), alone);
+  }
+}
 
 ValuePtr make_value(const Tree& tree, NodeId node, const std::vector<std::uint32_t>& rows, const Limits& limits) {
   return ValueMaker(tree, rows, limits).make(node);

@@ -89,12 +89,12 @@ void Walk::leave(NodeId node) {
 void Walk::visit(NodeId node, std::string_view prefix, bool at_root) {
   node = unwrap(tree_, node);
   const Kind kind = tree_.kind(node);
+  if (kind == Kind::object || kind == Kind::persistent) {
+    if (const auto tensor = tensor_row_(node)) return emit(prefix, *tensor);
+  }
   if (kind != Kind::object && kind != Kind::dict && kind != Kind::list && kind != Kind::tuple && kind != Kind::set &&
       kind != Kind::frozen_set) {
     return;
-  }
-  if (kind == Kind::object) {
-    if (const auto tensor = tensor_row_(node)) return emit(prefix, *tensor);
   }
   if (barren_[node] != 0 || !enter(node)) return;
   const std::size_t entries_before = entries_->size();
@@ -111,10 +111,14 @@ void Walk::visit(NodeId node, std::string_view prefix, bool at_root) {
   barren_[node] = entries_->size() == entries_before && back_references_ == references_before;
 }
 
+bool Walk::is_leaf(NodeId node) const {
+  const Kind kind = tree_.kind(node);
+  return kind < Kind::tuple || kind == Kind::global || (kind == Kind::persistent && !tensor_row_(node));
+}
+
 void Walk::visit_named(NodeId key, NodeId value, std::string_view prefix, bool at_root) {
   value = unwrap(tree_, value);
-  const Kind kind = tree_.kind(value);
-  if (kind < Kind::tuple || kind == Kind::global || kind == Kind::persistent) return;  // a leaf has no name to make
+  if (is_leaf(value)) return;
   if (tree_.kind(key) == Kind::string) {
     const std::string_view text = tree_.text(key);
     visit(value, at_root ? text : joined(prefix, text, at_root), false);
@@ -129,8 +133,7 @@ void Walk::visit_mapping(NodeId mapping, std::string_view prefix, bool at_root) 
 
 void Walk::visit_items(std::span<const NodeId> items, std::string_view prefix, bool at_root) {
   for (std::size_t i = 0; i < items.size(); ++i) {
-    const Kind kind = tree_.kind(unwrap(tree_, items[i]));
-    if (kind < Kind::tuple || kind == Kind::global || kind == Kind::persistent) continue;
+    if (is_leaf(unwrap(tree_, items[i]))) continue;
     char digits[24];
     const auto end = std::to_chars(digits, digits + sizeof digits, i).ptr;
     visit(items[i], joined(prefix, {digits, static_cast<std::size_t>(end - digits)}, at_root), false);

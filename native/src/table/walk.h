@@ -70,6 +70,8 @@ class Walk {
   void visit_module(const ModuleParts& module, std::string_view prefix, bool at_root);
   void visit_script_module(const ScriptClass& type, NodeId object, std::string_view prefix, bool at_root);
   void visit_named(NodeId key, NodeId value, std::string_view prefix, bool at_root);
+  /// Whether no tensor can be at or below the node, so that its name need not be made.
+  bool is_leaf(NodeId node) const;
   bool enter(NodeId node);
   void leave(NodeId node);
   void emit(std::string_view key, std::uint32_t tensor);

@@ -65,35 +65,38 @@ def add_torchscript(catalogue):
         "frozen": torch.jit.freeze(torch.jit.script(model)),
     }
     for name, script in scripts.items():
-        path = catalogue.path("torchscript", "torchscript_" + name)
-        torch.jit.save(script, str(path))
-        loaded = torch.jit.load(str(path))
-        state = loaded.state_dict(keep_vars=True)
-        rows = observe.describe_tensors(
-            [(tuple(k.split(".")), v) for k, v in state.items()], lambda tensor: "cpu"
-        )
-        parameters = dict(loaded.named_parameters(remove_duplicate=False))
-        buffers = dict(loaded.named_buffers(remove_duplicate=False))
-        for row in rows:
-            row["is_parameter"], row["is_buffer"] = row["key"] in parameters, row["key"] in buffers
-        catalogue.add(
-            {
-                "name": path.stem,
-                "group": "torchscript",
-                "file": catalogue.relative(path),
-                "format": "torchscript",
-                "protocol": 2,
-                "locations": ["cpu"] if rows else [],
-                "tensors": rows,
-                "content": None,
-                "load": [],
-            }
-        )
+        script_case(catalogue, "torchscript", "torchscript_" + name, script)
 
 
-def safetensors_case(catalogue, name, data):
+def script_case(catalogue, group, name, script):
+    """A case of torch.jit.save; what is in it torch.jit.load says."""
+    path = catalogue.path(group, name)
+    torch.jit.save(script, str(path))
+    loaded = torch.jit.load(str(path))
+    state = loaded.state_dict(keep_vars=True)
+    rows = observe.describe_tensors([(tuple(k.split(".")), v) for k, v in state.items()], lambda tensor: "cpu")
+    parameters = dict(loaded.named_parameters(remove_duplicate=False))
+    buffers = dict(loaded.named_buffers(remove_duplicate=False))
+    for row in rows:
+        row["is_parameter"], row["is_buffer"] = row["key"] in parameters, row["key"] in buffers
+    return catalogue.add(
+        {
+            "name": path.stem,
+            "group": group,
+            "file": catalogue.relative(path),
+            "format": "torchscript",
+            "protocol": 2,
+            "locations": ["cpu"] if rows else [],
+            "tensors": rows,
+            "content": None,
+            "load": [],
+        }
+    )
+
+
+def safetensors_case(catalogue, name, data, group="safetensors"):
     """A case from the bytes of a safetensors file; the tensors in the order of the header."""
-    path = catalogue.path("safetensors", "safetensors_" + name, "safetensors")
+    path = catalogue.path(group, "safetensors_" + name, "safetensors")
     path.write_bytes(data)
     loaded = safetensors.torch.load_file(str(path))
     length = struct.unpack_from("<Q", data)[0]
@@ -103,7 +106,7 @@ def safetensors_case(catalogue, name, data):
     return catalogue.add(
         {
             "name": path.stem,
-            "group": "safetensors",
+            "group": group,
             "file": catalogue.relative(path),
             "format": "safetensors",
             "protocol": None,

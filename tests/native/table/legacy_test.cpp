@@ -72,6 +72,12 @@ TEST(LegacyTest, HonoursViewsOfStorages) {
   expect_error(ErrorCode::corrupt, "outside its storage", [&] { open_bytes(file.bytes()); });
   file.object = legacy_tensor(legacy_storage("94917606824160", 6, tuple({str("view"), num(-1), num(3)})), 0, {1}, {1});
   expect_error(ErrorCode::corrupt, "view", [&] { open_bytes(file.bytes()); });
+  for (const std::int64_t offset : {std::int64_t{-1}, INT64_MAX}) {
+    file.object = legacy_tensor(legacy_storage("94917606824160", 6, view), offset, {1}, {1});
+    expect_error(ErrorCode::corrupt, "storage offset of", [&] { open_bytes(file.bytes()); });
+  }
+  file.object = legacy_tensor(legacy_storage("94917606824160", 6, view), 1, {3}, {1});
+  expect_error(ErrorCode::corrupt, "has 20 in its part", [&] { open_bytes(file.bytes()); });
 }
 
 TEST(LegacyTest, FollowsTheOrderOfTheKeyListAndStopsAtItsEnd) {
@@ -82,6 +88,13 @@ TEST(LegacyTest, FollowsTheOrderOfTheKeyListAndStopsAtItsEnd) {
   const Checkpoint checkpoint = open_bytes(file.bytes() + "another save follows");
   EXPECT_EQ(elements(checkpoint, 0, 1), std::vector<float>{5});
   EXPECT_EQ(elements(checkpoint, 1, 2), (std::vector<float>{0, 1}));
+}
+
+TEST(LegacyTest, StoragesAreLittleEndianWhateverTheMachineWas) {
+  Legacy file;
+  file.system = whole(dict({{str("protocol_version"), num(1001)}, {str("little_endian"), boolean(false)}}));
+  file.object = legacy_tensor(legacy_storage(), 0, {6}, {1});
+  EXPECT_EQ(elements(open_bytes(file.bytes()), 0, 2), (std::vector<float>{0, 1}));
 }
 
 TEST(LegacyTest, KnowsAModulesClassBehindItsSource) {

@@ -1,4 +1,4 @@
-#include "deep_stack.h"
+#include <torchferry/deep_stack.h>
 
 #include <pthread.h>
 
@@ -6,17 +6,24 @@
 #include <exception>
 #include <new>
 
-namespace torchferry::jni {
+namespace torchferry {
 namespace {
 
 // About twice what a level was measured to take; sanitizers make frames many times larger.
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TORCHFERRY_LARGE_FRAMES
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(TORCHFERRY_LARGE_FRAMES)
 constexpr std::size_t kLevelBytes = 32 << 10;
 #else
 constexpr std::size_t kLevelBytes = 2 << 10;
 #endif
 /// For everything else that runs, and for the zones that the JVM guards at a stack's end.
 constexpr std::size_t kBaseBytes = 256 << 10;
+/// More on a thread of our own, so that what runs there finds enough when it asks again.
+constexpr std::size_t kSpareBytes = 128 << 10;
 
 /// The lowest address of this thread's stack; the highest there is where it cannot be found out.
 std::uintptr_t stack_end() noexcept {
@@ -68,7 +75,7 @@ void run_on_thread(std::size_t stack, const std::function<void()>& work) {
 void run_on_stack_for(std::uint32_t depth, const std::function<void()>& work) {
   const std::size_t needed = kBaseBytes + std::min(depth, kMostDepth) * kLevelBytes;
   if (stack_left() >= needed) return work();
-  run_on_thread((needed + 0xFFFF) / 0x10000 * 0x10000, work);
+  run_on_thread((needed + kSpareBytes + 0xFFFF) / 0x10000 * 0x10000, work);
 }
 
-}  // namespace torchferry::jni
+}  // namespace torchferry
