@@ -16,7 +16,9 @@ std::vector<float> elements(const Checkpoint& checkpoint, std::size_t entry, std
 }
 
 void expect_refused(ErrorCode code, const char* words, const TarFile& file, const Limits& limits = {}) {
-  expect_error(code, words, [&] { open_bytes(file.bytes(), {limits}); });
+  OpenOptions options;
+  options.limits = limits;
+  expect_error(code, words, [&] { open_bytes(file.bytes(), options); });
 }
 
 TEST(Tar, ReadsTensorsByTheirKeys) {
