@@ -26,6 +26,7 @@ from torch_cases import (
     models,
     nesting,
     old_files,
+    several_files,
     training,
     views,
 )
@@ -53,6 +54,7 @@ def main():
         locations,
         formats,
         old_files,
+        several_files,
         hostile_zips,
         hostile_code,
         hostile_machine,

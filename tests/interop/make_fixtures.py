@@ -32,6 +32,7 @@ from torch_cases import (
     old_files,
     opcodes,
     rawzip,
+    several_files,
     views,
     writing,
 )
@@ -191,9 +192,10 @@ def main():
     torch.manual_seed(7)
     catalogue = Catalogue(folder, flat=True)
     add_sound(catalogue)
+    several_files.add_to_fixtures(catalogue)
     add_refused(catalogue)
     summary = catalogue.finish("fixtures.json", messages=locations.messages())
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     print(
         "%s, %d bytes in all, sha256 %s" % (summary, sum(path.stat().st_size for path in files), digest[:16])

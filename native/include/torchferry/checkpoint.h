@@ -45,7 +45,8 @@ struct StateDictPlace {
 /// from it stay valid after the last handle is gone.
 class Checkpoint {
  public:
-  /// Reads the index. Throws Error: io, corrupt, unsafe, unsupported, limit_exceeded.
+  /// Reads the index of a file; of the shards that an index file lists, which lie beside it; of a directory with one
+  /// such index, or of torch.distributed.checkpoint. Throws Error: io, corrupt, unsafe, unsupported, limit_exceeded.
   static Checkpoint open(const std::filesystem::path& path, const OpenOptions& options = {});
   /// Bytes in memory; `owner` keeps them alive and unchanged. Nothing is copied to read the index; tensors are
   /// copied when they are loaded, so that nobody writes to memory that is the caller's.
@@ -55,8 +56,13 @@ class Checkpoint {
   Format format() const noexcept;
   /// As given to `open`.
   const std::string& name() const noexcept;
-  /// Bytes of the file.
+  /// Bytes of the file; of all files of a checkpoint that has several.
   std::uint64_t size() const noexcept;
+
+  /// The files that hold tensors: the one, or the shards. A storage's `file` is an index of them.
+  std::size_t file_count() const noexcept;
+  /// What error messages call a file. Throws Error(invalid_argument) when there is no such file.
+  const std::string& file_name(std::uint32_t file) const;
 
   const TensorTable& table() const noexcept;
   /// Every tensor of the content in the order of a depth-first walk (a module's in state_dict order), named.
@@ -69,7 +75,8 @@ class Checkpoint {
   /// The content as values. Built anew on each call. Throws Error(unsupported) for containers that contain themselves.
   ValuePtr root() const;
   ValuePtr value(std::span<const std::string> path) const;
-  /// The `_metadata` of the OrderedDict at `path` (nn.Module's versions), or null.
+  /// The `_metadata` of the OrderedDict at `path` (nn.Module's versions), or null. The metadata of a safetensors file
+  /// or of an index of shards, at the empty path.
   ValuePtr metadata(std::span<const std::string> path) const;
   /// The outermost places that look like a state dict, in the order of the content: modules, and dicts most of whose
   /// values are tensors under names. Optimizer states are none. At most 64, at most six steps deep.
@@ -92,24 +99,25 @@ class Checkpoint {
   /// The whole storage as it is in memory (inflated, in host byte order) into `out` (`nbytes` bytes), by positioned
   /// reads. With `verify`, a wrong recorded CRC-32 is Error(corrupt).
   void read_storage(const StorageRow& row, std::span<std::byte> out, bool verify) const;
-  /// Part of a mappable storage, `offset` bytes from its start.
+  /// Part of a storage that is readable in parts, `offset` bytes from its start; where it is put together from pieces,
+  /// whole elements.
   void read_storage_range(const StorageRow& row, std::uint64_t offset, std::span<std::byte> out) const;
 
   /// Reads every byte that the index refers to and compares it with the sums that were recorded. Damage does not stop
   /// it: it is reported, part by part. Throws Error(cancelled) only. The structure was checked by `open`.
   Verification verify(const VerifyOptions& options = {}) const;
 
-  /// Bytes of the file as they stand, by positioned reads. Throws Error(corrupt) beyond its end, Error(io).
-  void read_file(std::uint64_t offset, std::span<std::byte> out) const;
+  /// Bytes of a file as they stand, by positioned reads. Throws Error(corrupt) beyond its end, Error(io).
+  void read_file(std::uint32_t file, std::uint64_t offset, std::span<std::byte> out) const;
 
   /// Where a storage's bytes are, for messages: the container's record, or the storage's key where there is none.
   std::string record_name(const StorageRow& row) const;
 
-  /// The whole file in memory, for reading: one mapping for all callers, or the caller's memory.
-  std::shared_ptr<const std::byte> map() const;
+  /// A whole file in memory, for reading: one mapping for all callers, or the caller's memory.
+  std::shared_ptr<const std::byte> map(std::uint32_t file = 0) const;
   /// A new mapping on each call, which its holder may write to: the writes are seen by nobody else and never reach
   /// the file. Null unless `can_map_privately`.
-  std::shared_ptr<std::byte> map_private() const;
+  std::shared_ptr<std::byte> map_private(std::uint32_t file = 0) const;
   /// False for memory that was given to `open`: it is the caller's.
   bool can_map_privately() const noexcept;
 

@@ -17,9 +17,9 @@ struct Limits {
   std::uint32_t depth = 1'000;
   /// Bytes of one integer of arbitrary size.
   std::uint32_t integer_bytes = 4'096;
-  /// Records in a container.
+  /// Records in a container; files of a checkpoint that has several.
   std::uint64_t records = 10'000'000;
-  /// Bytes of the container's directory.
+  /// Bytes of the container's directory, or of an index of shards.
   std::uint64_t directory_bytes = std::uint64_t{1} << 30;
   /// Tensors that the content may list, a tensor listed under two names counted twice. A small pickle may list fewer:
   /// 100,000 and four for each of its bytes.

@@ -26,20 +26,28 @@ std::string_view name(QScheme scheme) noexcept;
 
 inline constexpr std::uint32_t kNone = 0xFFFF'FFFF;
 
-/// One storage of the file, validated: its payload lies inside the file and has exactly `nbytes` bytes.
+/// One storage of the checkpoint, validated: its payload lies inside its file and has exactly `nbytes` bytes; or it
+/// is put together from pieces of which the same is true.
 struct StorageRow {
-  std::string_view key;        ///< as written in the file; unique
+  /// Unique. As written in the file; in a checkpoint of several files after the file's name and '/', and of a tensor
+  /// that is put together, the tensor's name.
+  std::string_view key;
   std::uint32_t location;      ///< index of the saved location
   std::uint64_t nbytes;        ///< bytes in memory (after inflating)
-  std::uint64_t file_offset;   ///< of the payload, in bytes from the start of the file
+  std::uint64_t file_offset;   ///< of the payload (of the first piece), in bytes from the start of the file
   std::uint64_t stored_bytes;  ///< bytes in the file
   std::uint32_t record;        ///< index of the container's record, kNone where the format has none
   std::uint32_t crc32;         ///< 0: not recorded
   std::uint8_t swap_width;     ///< bytes per unit to reverse because the file's byte order is not ours; 1: none
-  bool deflated;
+  bool deflated;               ///< it, or a piece of it, has to be inflated or swapped to be read
+  std::uint32_t file = 0;      ///< index of Checkpoint::file_name
+  std::uint32_t assembly = kNone;  ///< which tensor's pieces it is put together from; kNone: it is whole in the file
 
-  /// Whether the bytes in the file are the bytes in memory, so that a mapping can serve as the storage.
-  bool mappable() const noexcept { return !deflated && swap_width == 1; }
+  /// Whether the bytes in the file are the bytes in memory, so that parts of them can be read.
+  bool readable_in_parts() const noexcept { return !deflated && swap_width == 1; }
+  bool assembled() const noexcept { return assembly != kNone; }
+  /// Whether they also lie in one piece, so that a mapping can serve as the storage.
+  bool mappable() const noexcept { return readable_in_parts() && !assembled(); }
 };
 
 /// One tensor of the file, validated: every element that it can reach lies inside its storage. Sizes, strides and

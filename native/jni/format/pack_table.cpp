@@ -95,6 +95,7 @@ std::string packed_table(const Checkpoint& checkpoint) {
     out.i64(static_cast<std::int64_t>(storage.file_offset));
     out.i32(static_cast<std::int32_t>(storage.location));
     out.i32(storage.mappable() ? 1 : 0);
+    out.i32(storage.assembled() ? -1 : static_cast<std::int32_t>(storage.file));
   }
   for (const std::uint32_t part : pools.parts) out.i32(static_cast<std::int32_t>(part));
   out.raw(pools.dims.data(), pools.dims.size() * sizeof(std::int64_t));
@@ -102,6 +103,10 @@ std::string packed_table(const Checkpoint& checkpoint) {
   out.names(pools.messages);
   out.names(table.storages().size(), [&](std::size_t i) { return table.storages()[i].key; });
   out.names(first_keys(checkpoint));
+  // The name of a checkpoint that is one file is known.
+  const bool several = checkpoint.format() == Format::sharded || checkpoint.format() == Format::distributed;
+  out.names(several ? checkpoint.file_count() : 0,
+            [&](std::size_t i) -> std::string_view { return checkpoint.file_name(static_cast<std::uint32_t>(i)); });
   return out.bytes();
 }
 

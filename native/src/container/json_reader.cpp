@@ -174,6 +174,19 @@ bool JsonReader::null() {
   return true;
 }
 
+bool JsonReader::boolean() {
+  const bool value = peek() == 't';
+  literal(value ? "true" : "false");
+  return value;
+}
+
+std::string_view JsonReader::number() {
+  peek();
+  const std::size_t start = at_;
+  skip_number();
+  return text_.substr(start, at_ - start);
+}
+
 void JsonReader::skip_number() {
   const auto digits = [this] {
     if (at_ == text_.size() || !is_digit(text_[at_])) fail("a number without digits");

@@ -9,8 +9,7 @@ namespace torchferry {
 
 /// A strict pull reader of JSON (RFC 8259) for headers and indexes: the caller asks for what must come next, and
 /// anything else is Error(corrupt) with the byte offset in the text. No value tree is built, so memory is bounded by
-/// what the caller keeps. Numbers are read only as non-negative integers of 64 bits, the one kind that matters here;
-/// others can be skipped. Objects and arrays nest at most 128 deep.
+/// what the caller keeps. Objects and arrays nest at most 128 deep.
 class JsonReader {
  public:
   explicit JsonReader(std::string_view text) : text_(text) {}
@@ -22,8 +21,12 @@ class JsonReader {
   bool next_key(std::string& key);
   bool next_element();
 
+  /// The first character of what comes next, white space passed over.
+  char next() { return peek(); }
   std::string string();
   std::uint64_t unsigned_integer();
+  bool boolean();
+  std::string_view number();  ///< any number, as it is written
   bool null();           ///< reads `null` if it comes next
   void skip_value();     ///< any value, checked for grammar
   bool at_object();      ///< whether an object comes next

@@ -61,4 +61,8 @@ std::shared_ptr<const ByteSource> open_file(const std::filesystem::path& path, s
 std::shared_ptr<const ByteSource> memory_source(std::span<const std::byte> bytes,
                                                 std::shared_ptr<const void> owner, std::string name);
 
+/// A part of a source as a source of its own, under the same name. Throws Error(corrupt) when the part passes the end.
+std::shared_ptr<const ByteSource> window_source(std::shared_ptr<const ByteSource> base, std::uint64_t offset,
+                                                std::uint64_t size);
+
 }  // namespace torchferry

@@ -138,7 +138,9 @@ LoadPlan plan(const Checkpoint& checkpoint, std::span<const Entry> entries, cons
     if (needed[row]) rows.push_back(row);
   }
   const auto by_file_offset = [&table](std::uint32_t a, std::uint32_t b) {
-    return table.storages()[a].file_offset < table.storages()[b].file_offset;
+    const StorageRow& first = table.storages()[a];
+    const StorageRow& second = table.storages()[b];
+    return first.file != second.file ? first.file < second.file : first.file_offset < second.file_offset;
   };
   if (!std::is_sorted(rows.begin(), rows.end(), by_file_offset)) std::sort(rows.begin(), rows.end(), by_file_offset);
   result.storages.reserve(rows.size());

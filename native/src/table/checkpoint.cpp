@@ -8,8 +8,10 @@
 #include "container/sniff.h"
 #include "table/content.h"
 #include "table/content_index.h"
+#include "table/directory.h"
 #include "table/places.h"
 #include "table/torch_names.h"
+#include "table/value_content.h"
 #include "table/values.h"
 
 namespace torchferry {
@@ -44,8 +46,9 @@ void require_known_globals(const Tree& tree) {
   }
 }
 
-void read_index(Checkpoint::State& state) {
-  switch (sniff(*state.source)) {
+/// Reads what is a checkpoint by itself, or `kind`'s reason why it is not.
+void read_file_index(Checkpoint::State& state, FileKind kind) {
+  switch (kind) {
     case FileKind::zip: read_zip_index(state); break;
     case FileKind::legacy: read_legacy_index(state); break;
     case FileKind::tar: read_tar_index(state); break;
@@ -53,11 +56,18 @@ void read_index(Checkpoint::State& state) {
     case FileKind::flatbuffer: refuse("a TorchScript flatbuffer for mobile: it holds a program, not a checkpoint");
     case FileKind::preview_archive: refuse("an archive of a PyTorch preview release, which PyTorch itself cannot read");
     case FileKind::pickle: refuse("a pickle that torch.save did not write");
-    case FileKind::json: refuse("a JSON file");
+    case FileKind::json: refuse("a JSON file, where a file with tensors is expected");
     case FileKind::unknown:
       throw Error(ErrorCode::corrupt, "not a PyTorch checkpoint: " + describe_start(*state.source));
   }
   if (state.options.weights_only && state.tree) require_known_globals(*state.tree);
+}
+
+void read_index(Checkpoint::State& state) {
+  const FileKind kind = sniff(*state.source);
+  if (kind == FileKind::json) return read_sharded_index(state);
+  if (kind == FileKind::pickle && read_distributed_metadata(state)) return read_distributed_index(state);
+  read_file_index(state, kind);
 }
 
 /// Runs `action`, which may walk the content, with the stack that it needs; fills in file and record of the errors that
@@ -74,61 +84,101 @@ decltype(auto) placed(const Checkpoint::State& state, Action&& action) {
   }
 }
 
-std::shared_ptr<const Checkpoint::State> opened(std::shared_ptr<const ByteSource> source, const OpenOptions& options) {
-  auto state = std::make_shared<Checkpoint::State>();
+}  // namespace
+
+std::unique_ptr<Checkpoint::State> read_lone_file(std::shared_ptr<const ByteSource> source,
+                                                  const OpenOptions& options) {
+  auto state = std::make_unique<Checkpoint::State>();
+  state->name = source->name();
   state->source = std::move(source);
   state->options = options;
-  placed(*state, [&] { read_index(*state); });
+  placed(*state, [&] { read_file_index(*state, sniff(*state->source)); });
   return state;
 }
 
-}  // namespace
-
 Checkpoint Checkpoint::open(const std::filesystem::path& path, const OpenOptions& options) {
-  return Checkpoint(opened(open_file(path, options.name), options));
+  auto state = std::make_shared<State>();
+  state->name = options.name.empty() ? path.native() : options.name;
+  state->options = options;
+  std::string source_name = state->name;
+  if (is_directory_path(path)) {
+    const std::optional<std::filesystem::path> index = index_of_directory(path, state->name, options.limits);
+    if (!index) {
+      read_sliced_directory(*state, path);
+      return Checkpoint(std::move(state));
+    }
+    state->path = *index;
+    source_name = (std::filesystem::path(state->name) / index->filename()).native();
+  } else {
+    state->path = path;
+  }
+  state->source = open_file(state->path, std::move(source_name));
+  // A file without a name, such as a spooled stream, has nothing beside it.
+  if (state->path.parent_path() == "/proc/self/fd") state->path.clear();
+  placed(*state, [&] { read_index(*state); });
+  return Checkpoint(std::move(state));
 }
 
 Checkpoint Checkpoint::open(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name,
                             const OpenOptions& options) {
-  return Checkpoint(opened(memory_source(bytes, std::move(owner), std::move(name)), options));
+  auto state = std::make_shared<State>();
+  state->name = name;
+  state->source = memory_source(bytes, std::move(owner), std::move(name));
+  state->options = options;
+  placed(*state, [&] { read_index(*state); });
+  return Checkpoint(std::move(state));
 }
 
 Format Checkpoint::format() const noexcept { return state_->format; }
-const std::string& Checkpoint::name() const noexcept { return state_->source->name(); }
-std::uint64_t Checkpoint::size() const noexcept { return state_->source->size(); }
+const std::string& Checkpoint::name() const noexcept { return state_->name; }
+std::uint64_t Checkpoint::size() const noexcept {
+  std::uint64_t bytes = state_->source ? state_->source->size() : 0;
+  for (const TensorFile& file : state_->files) bytes += file.is_window ? 0 : file.source->size();
+  return bytes;
+}
+std::size_t Checkpoint::file_count() const noexcept { return std::max<std::size_t>(state_->files.size(), 1); }
 const TensorTable& Checkpoint::table() const noexcept { return state_->table; }
 const std::vector<Entry>& Checkpoint::entries() const noexcept { return state_->entries; }
-std::shared_ptr<const std::byte> Checkpoint::map() const { return state_->source->map(); }
-std::shared_ptr<std::byte> Checkpoint::map_private() const { return state_->source->map_private(); }
-bool Checkpoint::can_map_privately() const noexcept { return state_->source->can_map_privately(); }
+bool Checkpoint::can_map_privately() const noexcept {
+  return !state_->files.empty() || state_->source->can_map_privately();
+}
 
 namespace {
 
-[[noreturn]] void no_content(const Checkpoint::State& state) {
-  throw Error(ErrorCode::invalid_argument, state.source->name(), {}, std::nullopt,
-              "a " + std::string(name(state.format)) + " file is one flat list of tensors: it has no parts to name");
+const ByteSource& file_at(const Checkpoint::State& state, std::uint32_t file) {
+  if (state.files.empty() && file == 0) return *state.source;
+  if (file < state.files.size()) return *state.files[file].source;
+  throw Error(ErrorCode::invalid_argument, state.name, {}, std::nullopt, "there is no file " + std::to_string(file));
 }
 
 }  // namespace
 
+const std::string& Checkpoint::file_name(std::uint32_t file) const { return file_at(*state_, file).name(); }
+std::shared_ptr<const std::byte> Checkpoint::map(std::uint32_t file) const { return file_at(*state_, file).map(); }
+std::shared_ptr<std::byte> Checkpoint::map_private(std::uint32_t file) const {
+  return file_at(*state_, file).map_private();
+}
+
 const std::vector<Entry>& Checkpoint::entries(std::span<const std::string> path) const {
   const State& state = *state_;
   if (path.empty()) return state.entries;
-  if (!state.tree) no_content(state);
   const std::lock_guard lock(state.mutex);
   std::vector<std::string> key(path.begin(), path.end());
   if (const auto known = state.entries_by_path.find(key); known != state.entries_by_path.end()) return known->second;
   return *placed(state, [&]() -> const std::vector<Entry>* {
     std::vector<Entry> entries;
-    list_tensors(state, node_at(state, path), state.names, entries);
+    if (state.tree) {
+      list_tensors(state, node_at(state, path), state.names, entries);
+    } else {
+      list_tensors(*value_at(state.flat_root, path), state.names, state.options.limits, entries);
+    }
     return &state.entries_by_path.emplace(std::move(key), std::move(entries)).first->second;
   });
 }
 
 ValuePtr Checkpoint::value(std::span<const std::string> path) const {
-  if (!state_->tree && path.empty()) return state_->flat_root;
-  if (!state_->tree) no_content(*state_);
   return placed(*state_, [&] {
+    if (!state_->tree) return value_at(state_->flat_root, path);
     return make_value(*state_->tree, node_at(*state_, path), state_->row_by_node, state_->options.limits);
   });
 }
@@ -136,7 +186,7 @@ ValuePtr Checkpoint::value(std::span<const std::string> path) const {
 ValuePtr Checkpoint::root() const { return value({}); }
 
 ValuePtr Checkpoint::metadata(std::span<const std::string> path) const {
-  if (!state_->tree) return state_->flat_metadata;
+  if (!state_->tree) return path.empty() ? state_->flat_metadata : nullptr;
   return placed(*state_, [&]() -> ValuePtr {
     const Tree& tree = *state_->tree;
     const NodeId node = node_at(*state_, path);
@@ -151,27 +201,29 @@ ValuePtr Checkpoint::metadata(std::span<const std::string> path) const {
 }
 
 std::vector<StateDictPlace> Checkpoint::state_dict_places() const {
-  if (state_->tree) return placed(*state_, [&] { return find_state_dicts(*state_); });
-  if (state_->entries.empty()) return {};
-  return {{{}, state_->entries.size()}};
+  return placed(*state_, [&] {
+    return state_->tree ? find_state_dicts(*state_) : find_state_dicts(*state_->flat_root, state_->options.limits);
+  });
 }
 
 const std::vector<std::string>& Checkpoint::opaque_globals() const {
   const State& state = *state_;
   const std::lock_guard lock(state.mutex);
-  if (!state.opaque_globals) {
-    std::vector<std::string> names;
-    for (NodeId node = 0; state.tree && node < state.tree->size(); ++node) {
-      if (state.tree->kind(node) != Kind::global) continue;
-      const std::string_view name = state.tree->qualified_name(node);
-      const bool script_class = state.format == Format::torchscript && name.starts_with("__torch__.");
-      if (!script_class && !is_weights_only_global(name) && !is_plain_data_global(name)) names.emplace_back(name);
-    }
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    state.opaque_globals = std::move(names);
-  }
+  if (!state.opaque_globals) state.opaque_globals = opaque_globals_of(state);
   return *state.opaque_globals;
+}
+
+std::vector<std::string> opaque_globals_of(const Checkpoint::State& state) {
+  std::vector<std::string> names;
+  for (NodeId node = 0; state.tree && node < state.tree->size(); ++node) {
+    if (state.tree->kind(node) != Kind::global) continue;
+    const std::string_view name = state.tree->qualified_name(node);
+    const bool script_class = state.format == Format::torchscript && name.starts_with("__torch__.");
+    if (!script_class && !is_weights_only_global(name) && !is_plain_data_global(name)) names.emplace_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
 }
 
 }  // namespace torchferry

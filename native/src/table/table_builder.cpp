@@ -44,6 +44,40 @@ std::uint32_t TableBuilder::add_storage(const StorageRow& row) {
   return static_cast<std::uint32_t>(table_.storages_.size() - 1);
 }
 
+std::uint32_t TableBuilder::append(const TensorTable& other, const std::function<void(StorageRow&)>& place) {
+  if (other.tensors_.size() > limits_.tensors || table_.tensors_.size() > limits_.tensors - other.tensors_.size()) {
+    throw Error(ErrorCode::limit_exceeded, "more tensors than the limit tensors = " + std::to_string(limits_.tensors));
+  }
+  if (table_.dims_.size() + other.dims_.size() >= kNone) {
+    throw Error(ErrorCode::limit_exceeded, "more dimensions in all than the limit tensors allows");
+  }
+  const auto shift = [](std::size_t by) { return static_cast<std::uint32_t>(by); };
+  const std::uint32_t tensor = shift(table_.tensors_.size());
+  const std::uint32_t storage = shift(table_.storages_.size());
+  const std::uint32_t dim = shift(table_.dims_.size());
+  const std::uint32_t part = shift(table_.parts_.size());
+  const std::uint32_t message = shift(table_.messages_.size());
+  std::vector<std::uint32_t> locations;
+  for (const std::string& tag : other.locations_) locations.push_back(location(tag));
+  for (StorageRow row : other.storages_) {
+    row.location = locations[row.location];
+    place(row);
+    table_.storages_.push_back(row);
+  }
+  for (TensorRow row : other.tensors_) {
+    if (row.storage != kNone) row.storage += storage;
+    if (!locations.empty()) row.location = locations[row.location];
+    row.first_size += dim;
+    row.first_part += part;
+    if (row.unsupported != kNone) row.unsupported += message;
+    table_.tensors_.push_back(row);
+  }
+  table_.dims_.insert(table_.dims_.end(), other.dims_.begin(), other.dims_.end());
+  for (const std::uint32_t row : other.parts_) table_.parts_.push_back(row + tensor);
+  table_.messages_.insert(table_.messages_.end(), other.messages_.begin(), other.messages_.end());
+  return tensor;
+}
+
 TensorRow TableBuilder::blank(DType dtype) {
   TensorRow row{};
   row.dtype = dtype;

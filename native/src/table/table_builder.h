@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -27,6 +28,10 @@ class TableBuilder {
   /// Adds a storage and returns its row; its range was checked against the file by the caller.
   std::uint32_t add_storage(const StorageRow& row);
   StorageRow& storage(std::uint32_t row) noexcept { return table_.storages_[row]; }
+
+  /// Takes over all rows of another file's table and returns where its first tensor is now. `place` says for each
+  /// storage what it is called and which file it is in. Throws Error(limit_exceeded).
+  std::uint32_t append(const TensorTable& other, const std::function<void(StorageRow&)>& place);
 
   /// A row with neutral fields, of the given type.
   static TensorRow blank(DType dtype);

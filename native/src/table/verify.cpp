@@ -71,15 +71,16 @@ class Checks {
   Checks(const Checkpoint& checkpoint, const VerifyOptions& options)
       : checkpoint_(checkpoint), options_(options), watch_(options.progress) {}
 
-  void add_records(const ZipArchive& archive) {
+  /// `file`: what the parts' names begin with.
+  void add_records(const ZipArchive& archive, const std::string& file = {}) {
     for (std::uint32_t i = 0; i < archive.records().size(); ++i) {
       const Record& record = archive.records()[i];
-      add(std::string(record.name), record.size, record.crc32, [this, &archive, i] { return sum_of_record(archive, i); });
+      add(file + std::string(record.name), record.size, record.crc32, [this, &archive, i] { return sum_of_record(archive, i); });
     }
   }
 
-  void add_storage(const StorageRow& row) {
-    add(checkpoint_.record_name(row), row.nbytes, row.crc32, [this, &row] { return sum_of_storage(row); });
+  void add_storage(const StorageRow& row, const std::string& file = {}) {
+    add(file + checkpoint_.record_name(row), row.nbytes, row.crc32, [this, &row] { return sum_of_storage(row); });
   }
 
   Verification run() && {
@@ -148,11 +149,36 @@ class Checks {
   std::vector<Task> tasks_;
 };
 
+/// Every record of the files that are archives, and every storage, or piece of one, of the others.
+void add_files(const Checkpoint::State& state, Checks& checks) {
+  const auto prefix = [&](std::uint32_t file) {
+    const std::string& name = state.files[file].source->name();
+    return name.substr(name.rfind('/') + 1) + ": ";
+  };
+  const auto is_archive = [&](std::uint32_t file) { return state.files[file].archive && !state.files[file].is_window; };
+  for (std::uint32_t file = 0; file < state.files.size(); ++file) {
+    if (is_archive(file)) checks.add_records(*state.files[file].archive, prefix(file));
+  }
+  for (const StorageRow& row : state.table.storages()) {
+    if (!row.assembled()) {
+      // The keys of storages in shards begin with the file's name.
+      const bool named = state.format == Format::sharded;
+      if (!is_archive(row.file)) checks.add_storage(row, named ? std::string() : prefix(row.file));
+      continue;
+    }
+    for (const Piece& piece : state.assemblies[row.assembly].pieces) {
+      if (!is_archive(piece.storage.file)) checks.add_storage(piece.storage, prefix(piece.storage.file));
+    }
+  }
+}
+
 }  // namespace
 
 Verification Checkpoint::verify(const VerifyOptions& options) const {
   Checks checks(*this, options);
-  if (state_->archive) {
+  if (!state_->files.empty()) {
+    add_files(*state_, checks);
+  } else if (state_->archive) {
     checks.add_records(*state_->archive);
   } else {
     for (const StorageRow& row : state_->table.storages()) checks.add_storage(row);

@@ -27,7 +27,8 @@ class Placement {
         table_(checkpoint.table()),
         entries_(entries),
         plan_(plan),
-        options_(options) {
+        options_(options),
+        mappings_(checkpoint.file_count()) {
     placed_.storages.resize(table_.storages().size());
   }
 
@@ -58,8 +59,9 @@ class Placement {
   }
 
   void map_or_read(std::uint32_t index, const StorageRow& storage) {
-    if (!suits(index, mapping().at(storage.file_offset))) return read(index, storage);
-    placed_.storages[index] = mapping().view(storage.file_offset, storage.nbytes);
+    const StorageMapping& mapping = mapping_of(storage.file);
+    if (!suits(index, mapping.at(storage.file_offset))) return read(index, storage);
+    placed_.storages[index] = mapping.view(storage.file_offset, storage.nbytes);
     placed_.bytes_mapped += storage.nbytes;
   }
 
@@ -155,9 +157,9 @@ class Placement {
   }
 
   /// For tensors: nobody sees what is written to them, not even another load of the same checkpoint.
-  const StorageMapping& mapping() {
-    if (!mapping_) mapping_ = std::make_unique<StorageMapping>(checkpoint_.map_private());
-    return *mapping_;
+  const StorageMapping& mapping_of(std::uint32_t file) {
+    if (!mappings_[file]) mappings_[file] = std::make_unique<StorageMapping>(checkpoint_.map_private(file));
+    return *mappings_[file];
   }
 
   const Checkpoint& checkpoint_;
@@ -166,7 +168,7 @@ class Placement {
   const LoadPlan& plan_;
   const LoadOptions& options_;
   PlacedStorages placed_;
-  std::unique_ptr<StorageMapping> mapping_;
+  std::vector<std::unique_ptr<StorageMapping>> mappings_;  // by file
   std::vector<std::uint8_t> alignments_;
   std::vector<StorageRead> reads_;
   std::vector<DeviceLoad> direct_;

@@ -32,7 +32,7 @@ class Reader {
   void plan(std::span<const StorageRead> reads) {
     for (const StorageRead& read : reads) {
       const StorageRow& row = row_of(read);
-      const bool splits = row.mappable() && !options_.verify_checksums;
+      const bool splits = row.readable_in_parts() && !options_.verify_checksums;
       const std::uint64_t step = splits ? kChunk : std::max<std::uint64_t>(row.nbytes, 1);
       for (std::uint64_t offset = 0; offset < row.nbytes; offset += step) {
         tasks_.push_back({read, offset, std::min(step, row.nbytes - offset)});
@@ -56,7 +56,8 @@ class Reader {
   void perform(const Task& task) {
     stop_if_cancelled(options_);
     const StorageRow& row = row_of(task.read);
-    if (row.mappable()) {
+    // The sums of a tensor that is put together are those of its pieces, which the checkpoint knows.
+    if (row.readable_in_parts() && !(row.assembled() && options_.verify_checksums)) {
       read_in_chunks(task, row);
     } else {
       read_whole(task, row);
@@ -76,7 +77,7 @@ class Reader {
       advance(out.size());
     }
     if (check && sum != row.crc32) {
-      throw Error(ErrorCode::corrupt, checkpoint_.name(), checkpoint_.record_name(row), 0,
+      throw Error(ErrorCode::corrupt, checkpoint_.file_name(row.file), checkpoint_.record_name(row), 0,
                   "the bytes do not match their recorded CRC-32: the file was damaged after it was written");
     }
   }

@@ -75,7 +75,10 @@ class Versions {
 
  private:
   void read() const {
-    const ValuePtr metadata = checkpoint_->metadata(path_);
+    // What these formats call metadata is something else.
+    const Format format = checkpoint_->format();
+    const bool has_versions = format != Format::safetensors && format != Format::sharded;
+    const ValuePtr metadata = has_versions ? checkpoint_->metadata(path_) : nullptr;
     checkpoint_.reset();
     if (!metadata || metadata->kind != Value::Kind::dict) return;
     versions_.emplace();

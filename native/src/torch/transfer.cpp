@@ -46,7 +46,7 @@ class Target {
     ranges.reserve(storages_.size());
     for (const std::uint32_t storage : storages_) {
       const StorageRow& row = table.storages()[storage];
-      ranges.push_back({0, row.file_offset, row.nbytes});
+      ranges.push_back({row.file, row.file_offset, row.nbytes});
       nbytes_ += row.nbytes;
     }
     layout_ = lay_out(ranges);
@@ -212,7 +212,8 @@ struct DeviceTransfer::Engine {
     for (auto& [type, indices] : by_device) {
       for (auto& [index, storages] : indices) {
         std::sort(storages.begin(), storages.end(), [&](std::uint32_t a, std::uint32_t b) {
-          return rows[a].file_offset < rows[b].file_offset;
+          return rows[a].file != rows[b].file ? rows[a].file < rows[b].file
+                                              : rows[a].file_offset < rows[b].file_offset;
         });
         targets_.push_back(
             std::make_unique<Target>(c10::Device(type, index), std::move(storages), checkpoint_.table()));
@@ -303,7 +304,7 @@ struct DeviceTransfer::Engine {
     std::uint64_t nbytes = 0;
     for (const FileRun& run : chunk.target->reads(chunk.number)) {
       const std::span out(buffer.data() + run.at % kStagingChunk, static_cast<std::size_t>(run.nbytes));
-      checkpoint_.read_file(run.offset, out);
+      checkpoint_.read_file(run.file, run.offset, out);
       nbytes += run.nbytes;
     }
     return nbytes;

@@ -138,6 +138,24 @@ TEST(MemorySource, NeedsNoOwner) {
   EXPECT_EQ(mapped_text(source->map(), 7), "lasting");
 }
 
+TEST(WindowSource, IsAPartUnderTheSameName) {
+  const TempDirectory directory;
+  const auto base = open_file(write_file(directory / "file", "0123456789"));
+  const auto window = window_source(base, 3, 4);
+  EXPECT_EQ(window->size(), 4U);
+  EXPECT_EQ(window->name(), base->name());
+  EXPECT_EQ(text_at(*window, 1, 3), "456");
+  EXPECT_EQ(mapped_text(window->map(), 4), "3456");
+  const auto own = window->map_private();
+  *own = std::byte{'X'};
+  EXPECT_EQ(mapped_text(own, 4), "X456");
+  EXPECT_EQ(mapped_text(window->map(), 4), "3456");
+  expect_error(ErrorCode::corrupt, "passes the end", [&] { text_at(*window, 2, 3); });
+  EXPECT_EQ(window_source(base, 10, 0)->size(), 0U);
+  expect_error(ErrorCode::corrupt, "passes the end", [&] { window_source(base, 8, 3); });
+  expect_error(ErrorCode::corrupt, "passes the end", [&] { window_source(base, ~std::uint64_t{0}, 2); });
+}
+
 TEST(FileSource, SaysWhatIsWrongWithThePath) {
   const TempDirectory directory;
   const auto file = write_file(directory / "file", "x");

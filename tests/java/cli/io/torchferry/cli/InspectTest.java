@@ -123,6 +123,22 @@ class InspectTest {
     }
 
     @Test
+    void directoriesAndIndexesAreCheckpoints() {
+        for (Path path : List.of(fixture("sharded_bin.d"), fixture("sharded_bin.d/pytorch_model.bin.index.json"))) {
+            Map<String, Object> json = Cli.expect(0, "inspect", "--json", path).object();
+            assertEquals(path.toString(), json.get("file"));
+            assertEquals("sharded", json.get("format"));
+            assertEquals(7, Json.objects(json, "tensors").size());
+            assertEquals(fixture("sharded_bin.d/pytorch_model-00001-of-00002.bin").toString(),
+                    Json.objects(json, "tensors").get(0).get("stored_in"));
+        }
+        Map<String, Object> json = Cli.expect(0, "inspect", "--json", fixture("distributed_nested.d")).object();
+        assertEquals("distributed", json.get("format"));
+        Cli refused = Cli.expect(1, "inspect", fixture("."));
+        assertTrue(refused.err().contains("open one of its checkpoint files: 'aligned_4096.pt'"), refused.err());
+    }
+
+    @Test
     void opaqueObjectsAreListed() {
         Map<String, Object> json = Cli.expect(0, "inspect", "--json", fixture("opaque.pt")).object();
         assertFalse(Json.array(json.get("opaque_globals")).isEmpty());

@@ -33,8 +33,13 @@ public final class Checkpoint implements AutoCloseable {
      * Opens a file and reads its index. A file of a file system other than the default one (inside a zip, in memory)
      * is copied once, outside the heap: into memory where it is short, else into a temporary file without a name.
      *
+     * <p>A JSON index of shards ({@code model.safetensors.index.json}, {@code pytorch_model.bin.index.json}) stands for
+     * the shards, which lie beside it. A directory stands for the one index of shards in it, or for what
+     * {@code torch.distributed.checkpoint} wrote there ({@code .metadata} and {@code .distcp} files, or safetensors files
+     * with slices), whose tensors are put together. Nothing outside the directory is read.
+     *
      * @throws CheckpointException when there is no such file, or it is not a checkpoint that can be read: see the
-     *     subclasses
+     *     subclasses. For a directory with none or several of these it tells what is there, and what to open
      */
     public static Checkpoint open(Path path) throws IOException {
         return open(path, OpenOptions.DEFAULT);
@@ -186,7 +191,7 @@ public final class Checkpoint implements AutoCloseable {
         return facts.name();
     }
 
-    /** Bytes of the file. */
+    /** Bytes of the file, or of all files of a checkpoint that has several. */
     public long size() {
         return facts.size();
     }
@@ -239,7 +244,8 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * The {@code _metadata} of the OrderedDict at a place ({@code nn.Module}'s versions), when it has one.
+     * The {@code _metadata} of the OrderedDict at a place ({@code nn.Module}'s versions), when it has one. Of a
+     * safetensors file and of an index of shards, without a path, the metadata that it has.
      *
      * @throws IllegalArgumentException telling what is there, when there is no such place
      */

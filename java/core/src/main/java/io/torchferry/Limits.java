@@ -9,8 +9,8 @@ package io.torchferry;
  * @param memoEntries entries of the pickle's memo table
  * @param depth containers inside containers
  * @param integerBytes bytes of one integer of arbitrary size
- * @param records records in a container
- * @param directoryBytes bytes of the container's directory
+ * @param records records in a container; files of a checkpoint that has several
+ * @param directoryBytes bytes of the container's directory, or of an index of shards
  * @param tensors tensors that the content may list; a tensor listed under two names counts twice. A small pickle may
  *     list fewer: 100,000 and four for each of its bytes
  * @param nameBytes bytes of all names together; for a small pickle fewer: 8 MiB and 16 times its size

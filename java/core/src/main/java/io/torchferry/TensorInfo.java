@@ -128,12 +128,15 @@ public final class TensorInfo {
         return table.parts(row);
     }
 
-    /** The number of its storage in the file; tensors with equal ones share memory. -1 where it has none. */
+    /** The number of its storage in the checkpoint; tensors with equal ones share memory. -1 where it has none. */
     public int storageIndex() {
         return table.storage(row);
     }
 
-    /** The key of its storage as written in the file, or "" where it has none. */
+    /**
+     * The key of its storage as written in the file, or "" where it has none. In a checkpoint of several files with the
+     * file's name and a slash before it; of a distributed checkpoint the tensor's name.
+     */
     public String storageKey() {
         return table.storageKey(row);
     }
@@ -148,7 +151,15 @@ public final class TensorInfo {
         return table == other.table && storageIndex() >= 0 && storageIndex() == other.storageIndex();
     }
 
-    /** The first element's place in bytes from the start of the file; empty where it does not stand there as it is. */
+    /**
+     * In a checkpoint of several files, the one that holds its storage, as messages call it; empty for a checkpoint that
+     * is one file, and where the storage is put together from pieces.
+     */
+    public Optional<String> file() {
+        return table.file(row);
+    }
+
+    /** The first element's place in bytes from the start of its {@link #file}; empty where it does not stand there as it is. */
     public OptionalLong fileOffset() {
         return table.fileOffset(row);
     }

@@ -18,7 +18,7 @@ final class TensorTable {
     static final int PLAIN = 64;
 
     private static final int ROW_BYTES = 88;
-    private static final int STORAGE_BYTES = 24;
+    private static final int STORAGE_BYTES = 28;
 
     private final ByteBuffer data;
     private final int tensorCount;
@@ -30,6 +30,7 @@ final class TensorTable {
     private final Names messages;
     private final Names storageKeys;
     private final Names firstKeys;
+    private final Names files;
 
     TensorTable(byte[] packed) {
         PackReader in = new PackReader(packed);
@@ -46,6 +47,7 @@ final class TensorTable {
         messages = in.names();
         storageKeys = in.names();
         firstKeys = in.names();
+        files = in.names();
     }
 
     /** The tensor of a row under its first name. */
@@ -171,6 +173,12 @@ final class TensorTable {
             return OptionalLong.empty();
         }
         return OptionalLong.of(data.getLong(at + 8) + storageOffset(row) * dtype(row).itemsize());
+    }
+
+    /** Of a checkpoint of several files, where the storage is whole in one of them. */
+    Optional<String> file(int row) {
+        int file = storage(row) < 0 ? -1 : data.getInt(storages + STORAGE_BYTES * storage(row) + 24);
+        return file < 0 || files.count() == 0 ? Optional.empty() : Optional.of(files.get(file));
     }
 
     /** A storage by its number. */

@@ -73,6 +73,7 @@ final class InspectJson {
             json.field("storage", tensor.storageIndex()).field("storage_key", tensor.storageKey());
             json.field("storage_offset", tensor.storageOffset()).field("storage_nbytes", tensor.storageBytes());
         }
+        tensor.file().ifPresent(file -> json.field("stored_in", file));
         if (tensor.fileOffset().isPresent()) {
             json.field("file_offset", tensor.fileOffset().getAsLong());
         }

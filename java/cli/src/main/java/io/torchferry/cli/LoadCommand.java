@@ -43,7 +43,8 @@ final class LoadCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Checkpoints to load, one after the other.")
+    @Parameters(paramLabel = "FILE", arity = "1..*",
+            description = "Checkpoints to load, one after the other: files, indexes of shards, directories.")
     private List<Path> files;
 
     @Option(names = "--map-location", paramLabel = "SPEC", converter = MapLocationSpec.Converter.class,

@@ -1,0 +1,85 @@
+#include "table/json_value.h"
+
+#include <torchferry/error.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "table/value_content.h"
+
+namespace torchferry {
+namespace {
+
+using Kind = Value::Kind;
+
+/// What sits beside an index's tensors is small; a value takes a hundred times the bytes of its text.
+constexpr std::uint64_t kMostValues = 1'000'000;
+
+class ValuesOfJson {
+ public:
+  ValuesOfJson(JsonReader& json, const Limits& limits) : json_(json), left_(std::min(limits.pickle_nodes, kMostValues)) {}
+
+  ValuePtr read() {
+    if (left_-- == 0) {
+      throw Error(ErrorCode::limit_exceeded, {}, {}, json_.offset(), "more values in the metadata than the limit "
+                  "pickle_nodes, or a million");
+    }
+    switch (json_.next()) {
+      case '{': return object();
+      case '[': return array();
+      case '"': return string_value(json_.string());
+      case 't':
+      case 'f': {
+        auto value = value_of_kind(Kind::boolean);
+        value->integer = json_.boolean() ? 1 : 0;
+        return value;
+      }
+      case 'n': json_.null(); return value_of_kind(Kind::none);
+      default: return number();
+    }
+  }
+
+ private:
+  ValuePtr object() {
+    auto value = value_of_kind(Kind::dict);
+    std::string key;
+    json_.enter_object();
+    while (json_.next_key(key)) {
+      ValuePtr name = string_value(key);
+      value->entries.emplace_back(std::move(name), read());
+    }
+    return value;
+  }
+
+  ValuePtr array() {
+    auto value = value_of_kind(Kind::list);
+    json_.enter_array();
+    while (json_.next_element()) value->items.push_back(read());
+    return value;
+  }
+
+  ValuePtr number() {
+    const std::string_view text = json_.number();
+    const char* const end = text.data() + text.size();
+    if (text.find_first_of(".eE") != std::string_view::npos) {
+      auto value = value_of_kind(Kind::real);
+      if (std::from_chars(text.data(), end, value->real).ec != std::errc{}) json_.fail("a number beyond a double");
+      return value;
+    }
+    auto value = value_of_kind(Kind::integer);
+    if (std::from_chars(text.data(), end, value->integer).ec == std::errc{}) return value;
+    value->kind = Kind::big_int;
+    value->integer = 0;
+    value->text = text;
+    return value;
+  }
+
+  JsonReader& json_;
+  std::uint64_t left_;
+};
+
+}  // namespace
+
+ValuePtr read_json_value(JsonReader& json, const Limits& limits) { return ValuesOfJson(json, limits).read(); }
+
+}  // namespace torchferry
