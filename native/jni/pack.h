@@ -75,6 +75,7 @@ class PackReader {
 
   std::int32_t i32() { return number<std::int32_t>(); }
   std::int64_t i64() { return number<std::int64_t>(); }
+  double f64() { return number<double>(); }
 
   std::string string() { return std::string(take(size())); }
 

@@ -76,6 +76,9 @@ IncompatibleKeys load_state_dict(const std::string& type_name, std::span<const M
 LoadStateReport check_state_dict(const std::string& type_name, std::span<const ModuleSlots> modules,
                                  const StateDict& state_dict, bool strict = true, bool assign = false);
 
+/// The tensors of the slots under their whole names.
+StateDict state_dict_of(std::span<const ModuleSlots> modules);
+
 /// A C++ module's parameters and buffers in nn.Module order, by their registered names; the tensors are the
 /// module's own.
 StateDict state_dict(const torch::nn::Module& module);

@@ -7,59 +7,14 @@
 #include "io_torchferry_TorchNative.h"
 #include "java_arrays.h"
 #include "java_errors.h"
-#include "pack.h"
+#include "module_results.h"
+#include "pack_ivalues.h"
 #include "pinned_buffer.h"
 #include "read_versions.h"
 #include "torch_errors.h"
 
 using namespace torchferry;
 using namespace torchferry::jni;
-
-namespace {
-
-std::string packed_keys(const IncompatibleKeys& keys) {
-  PackWriter out;
-  out.names(keys.missing_keys);
-  out.names(keys.unexpected_keys);
-  return out.bytes();
-}
-
-std::string packed_report(const LoadStateReport& report) {
-  PackWriter out;
-  out.names(report.keys.missing_keys);
-  out.names(report.keys.unexpected_keys);
-  out.names(report.errors);
-  out.names(report.warnings);
-  out.string(report.message);
-  return out.bytes();
-}
-
-/// New dicts of one tensor each, given back unless Java takes them all.
-class Results {
- public:
-  explicit Results(std::vector<at::Tensor> tensors) {
-    pointers_.reserve(tensors.size());
-    for (at::Tensor& tensor : tensors) {
-      pointers_.push_back(to_java(StateDict::of({{std::string(), std::move(tensor)}}, {false})));
-    }
-  }
-  Results(const Results&) = delete;
-  Results& operator=(const Results&) = delete;
-  ~Results() {
-    for (const jlong pointer : pointers_) destroy<StateDict>(pointer);
-  }
-
-  jlongArray hand_over(JNIEnv* env) {
-    const jlongArray array = new_longs(env, pointers_);
-    pointers_.clear();
-    return array;
-  }
-
- private:
-  std::vector<jlong> pointers_;
-};
-
-}  // namespace
 
 jlong Java_io_torchferry_TorchNative_moduleLoad(JNIEnv* env, jclass, jbyteArray path, jbyteArray name,
                                                 jbyteArray device) {
@@ -90,17 +45,12 @@ jlong Java_io_torchferry_TorchNative_moduleStateDict(JNIEnv* env, jclass, jlong 
   return guarded_torch(env, Reads::no, [&] { return to_java(object_at<ScriptModule>(module).state_dict()); });
 }
 
-jbyteArray Java_io_torchferry_TorchNative_moduleLoadStateDict(JNIEnv* env, jclass, jlong pointer,
+jbyteArray Java_io_torchferry_TorchNative_moduleLoadStateDict(JNIEnv* env, jclass, jlong module,
                                                               jlong values, jboolean strict, jboolean assign) {
-  return guarded_torch(env, Reads::no, [&]() -> jbyteArray {
+  return guarded_torch(env, Reads::no, [&] {
     const auto& dict = object_at<const StateDict>(values);
     read_versions(dict);
-    try {
-      return new_bytes(env, packed_keys(object_at<ScriptModule>(pointer).load_state_dict(dict, strict, assign)));
-    } catch (const IncompatibleKeysError& error) {
-      throw_java(env, error, Reads::no, packed_keys(error.keys()));
-      return nullptr;
-    }
+    return load_into(env, object_at<ScriptModule>(module), dict, strict, assign);
   });
 }
 
@@ -139,13 +89,33 @@ jlongArray Java_io_torchferry_TorchNative_moduleRun(JNIEnv* env, jclass, jlong p
                                                     jlongArray dicts, jintArray indices) {
   return guarded_torch(env, Reads::no, [&] {
     const auto& module = object_at<const ScriptModule>(pointer);
-    const std::vector<jlong> owners = longs_of(env, dicts);
-    const std::vector<jint> numbers = ints_of(env, indices);
-    std::vector<at::Tensor> inputs;
-    for (std::size_t i = 0; i < owners.size(); ++i) {
-      inputs.push_back(object_at<const StateDict>(owners[i]).tensor(static_cast<std::size_t>(numbers.at(i))));
-    }
+    const std::vector<at::Tensor> inputs = tensors_at(env, dicts, indices);
     const std::string name = method == nullptr ? "forward" : bytes_of(env, method);
     return Results(module.run_method(name, inputs)).hand_over(env);
   });
+}
+
+jbyteArray Java_io_torchferry_TorchNative_moduleCall(JNIEnv* env, jclass, jlong module, jbyteArray method,
+                                                     jbyteArray packed, jlongArray dicts, jintArray indices) {
+  return guarded_torch(env, Reads::no, [&] {
+    const std::vector<at::Tensor> tensors = tensors_at(env, dicts, indices);
+    Arguments arguments = arguments_of(bytes_of(env, packed), tensors);
+    PackedResult result(object_at<const ScriptModule>(module).call(
+        bytes_of(env, method), std::move(arguments.values), std::move(arguments.named)));
+    const jbyteArray bytes = new_bytes(env, result.bytes());
+    result.handed_over();
+    return bytes;
+  });
+}
+
+void Java_io_torchferry_TorchNative_moduleSave(JNIEnv* env, jclass, jlong module, jbyteArray path) {
+  guarded_torch(env, Reads::yes, [&] { object_at<const ScriptModule>(module).save(bytes_of(env, path)); });
+}
+
+void Java_io_torchferry_TorchNative_moduleCast(JNIEnv* env, jclass, jlong module, jint dtype) {
+  guarded_torch(env, Reads::no, [&] { object_at<ScriptModule>(module).cast(static_cast<DType>(dtype)); });
+}
+
+jlong Java_io_torchferry_TorchNative_moduleFreeze(JNIEnv* env, jclass, jlong module) {
+  return guarded_torch(env, Reads::no, [&] { return to_java(object_at<const ScriptModule>(module).freeze()); });
 }

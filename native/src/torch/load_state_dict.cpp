@@ -226,6 +226,18 @@ IncompatibleKeys load_state_dict(const std::string& type_name, std::span<const M
                     [&] { return Loading(modules, state_dict, assign).run(type_name, strict); });
 }
 
+StateDict state_dict_of(std::span<const ModuleSlots> modules) {
+  std::vector<std::pair<std::string, at::Tensor>> items;
+  std::vector<bool> parameters;
+  for (const ModuleSlots& module : modules) {
+    for (const Slot& slot : module.slots) {
+      items.emplace_back(module.prefix + slot.name, slot.tensor);
+      parameters.push_back(slot.parameter);
+    }
+  }
+  return StateDict::of(std::move(items), std::move(parameters));
+}
+
 LoadStateReport check_state_dict(const std::string& type_name, std::span<const ModuleSlots> modules,
                                  const StateDict& state_dict, bool strict, bool assign) {
   return translated(ErrorCode::unsupported,

@@ -2,6 +2,7 @@
 
 #include <torchferry/error.h>
 
+#include <string>
 #include <vector>
 
 #include "torch/compound.h"
@@ -9,6 +10,12 @@
 #include "torch/views.h"
 
 namespace torchferry {
+
+void require_floating_point(DType dtype) {
+  if (is_floating_point(dtype)) return;
+  throw Error(ErrorCode::invalid_argument,
+              "tensors are cast to floating point types only, not to " + std::string(name(dtype)));
+}
 
 at::Tensor Rebuilding::operator()(const at::Tensor& tensor) {
   const auto known = done_.find(tensor.unsafeGetTensorImpl());

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Storage.h>
+#include <torchferry/dtype.h>
 
 #include <map>
 #include <unordered_map>
@@ -72,5 +73,8 @@ class CastTo final : public Rebuilding {
   c10::ScalarType dtype_;
   std::map<std::pair<const c10::StorageImpl*, c10::ScalarType>, c10::Storage> converted_;
 };
+
+/// Throws Error(invalid_argument) for a type that tensors are not cast to.
+void require_floating_point(DType dtype);
 
 }  // namespace torchferry

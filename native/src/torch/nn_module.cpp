@@ -49,17 +49,7 @@ std::vector<ModuleSlots> slots_of(const Module& module) {
 }  // namespace
 
 StateDict state_dict(const Module& module) {
-  return translated(ErrorCode::unsupported, [&] {
-    std::vector<std::pair<std::string, at::Tensor>> items;
-    std::vector<bool> parameters;
-    for (ModuleSlots& one : slots_of(module)) {
-      for (Slot& slot : one.slots) {
-        items.emplace_back(one.prefix + slot.name, std::move(slot.tensor));
-        parameters.push_back(slot.parameter);
-      }
-    }
-    return StateDict::of(std::move(items), std::move(parameters));
-  });
+  return translated(ErrorCode::unsupported, [&] { return state_dict_of(slots_of(module)); });
 }
 
 IncompatibleKeys load_state_dict(Module& module, const StateDict& state_dict, bool strict, bool assign) {

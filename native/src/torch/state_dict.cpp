@@ -191,12 +191,6 @@ class Assembly {
   std::vector<std::size_t> left_out_;
 };
 
-void require_floating(DType dtype) {
-  if (is_floating_point(dtype)) return;
-  throw Error(ErrorCode::invalid_argument,
-              "tensors are cast to floating point types only, not to " + std::string(name(dtype)));
-}
-
 /// Applies `rebuild` to all tensors, naming the one that fails.
 std::vector<at::Tensor> rebuilt(Rebuilding& rebuild, const std::vector<at::Tensor>& tensors,
                                 const Names& names) {
@@ -219,7 +213,7 @@ StateDict StateDict::load(const Checkpoint& checkpoint, std::span<const Entry> e
                           const LoadOptions& options, std::vector<std::string> path) {
   const auto load_all = [&] {
     const PlainMode mode;
-    if (options.cast) require_floating(*options.cast);
+    if (options.cast) require_floating_point(*options.cast);
     auto state = std::make_shared<State>();
     LoadReport& report = state->report;
     Stopwatch watch;
@@ -329,7 +323,7 @@ StateDict StateDict::to(const Device& device) const {
 }
 
 StateDict StateDict::cast(DType dtype) const {
-  require_floating(dtype);
+  require_floating_point(dtype);
   CastTo cast(torchferry::to_c10(dtype));
   auto state = std::make_shared<State>(*state_);
   state->tensors = rebuilt(cast, state_->tensors, *state_->names);

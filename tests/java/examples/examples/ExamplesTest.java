@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.torchferry.Checkpoint;
 import io.torchferry.Device;
+import io.torchferry.NativeModule;
 import io.torchferry.StateDict;
 import io.torchferry.Torchferry;
 import java.io.ByteArrayOutputStream;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Runs the examples as a reader would, first with the CPU alone, then with the fake accelerator of the tests. */
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
@@ -63,6 +65,17 @@ class ExamplesTest {
             assertTrue(lines.get(0).startsWith("privateuseone:1 "), lines.get(0));
             assertAnswers(lines, "trained");
         }
+    }
+
+    @Test
+    @Order(3)
+    void aResNetThatIsItsFile(@TempDir Path folder) throws Exception {
+        Path file = folder.resolve("resnet50.pth");
+        try (NativeModule drawn = NativeModule.create("resnet50"); StateDict weights = drawn.stateDict()) {
+            weights.save(file);
+        }
+        List<String> lines = run(ResNetWithoutCopies::main, file.toString());
+        assertTrue(lines.get(0).matches("class \\d+ of 1000"), lines.get(0));
     }
 
     private static void everywhere(Device best) throws Exception {

@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A TorchScript module ({@code torch.jit.ScriptModule}), always loaded with an explicit device.
@@ -12,11 +13,10 @@ import java.util.List;
  * <p><b>Trust.</b> A TorchScript file is a program: only load modules that you trust. Checkpoints are data, and are
  * not affected.
  *
- * <p>{@link #forward} may run on several threads at once while nothing changes the module; {@link #loadStateDict},
- * {@link #to} and {@link #train} must not run at the same time as anything else on it. {@link #close} it when done;
- * state dicts and results taken from it stay valid.
+ * <p>Threads: as {@link TorchModule} says. Loading, saving and freezing modules take turns in the whole process, because
+ * libtorch keeps the types of all modules in one place.
  */
-public final class ScriptModule implements AutoCloseable {
+public final class ScriptModule implements TorchModule {
     private final Handle handle;
     private final String name;
 
@@ -61,43 +61,28 @@ public final class ScriptModule implements AutoCloseable {
         return new ScriptModule(pointer, source.name());
     }
 
-    /** {@code module.state_dict()}: parameters and persistent buffers; the tensors are the module's own. */
+    /**
+     * {@code torch.jit.save(module, path)}. The file appears whole or not at all.
+     *
+     * @throws CheckpointException when it cannot be written
+     */
+    public void save(Path path) throws IOException {
+        byte[] file = PathBytes.of(path);
+        handle.run(module -> TorchNative.moduleSave(module, file));
+    }
+
+    @Override
     public StateDict stateDict() {
         return new StateDict(handle.use(TorchNative::moduleStateDict));
     }
 
-    /**
-     * {@code module.load_state_dict(state_dict)}: copies values into the module's own tensors, converting type and
-     * device. Everything is checked before the first byte moves.
-     *
-     * @return this module
-     * @throws IncompatibleKeysException with PyTorch's text when names or shapes do not match; the module is as before
-     */
+    @Override
     public ScriptModule loadStateDict(StateDict stateDict) {
         loadStateDict(stateDict, true);
         return this;
     }
 
-    /**
-     * {@code module.load_state_dict(state_dict, strict=strict)}.
-     *
-     * @param strict {@code false}: names missing on either side are only reported
-     * @throws IncompatibleKeysException with PyTorch's text when shapes do not match, or with {@code strict} names;
-     *     the module is as before
-     */
-    public IncompatibleKeys loadStateDict(StateDict stateDict, boolean strict) {
-        return loadStateDict(stateDict, strict, false);
-    }
-
-    /**
-     * {@code module.load_state_dict(state_dict, strict=strict, assign=assign)}.
-     *
-     * @param strict {@code false}: names missing on either side are only reported
-     * @param assign {@code true}: the state dict's tensors take the places of the module's, with their type and device
-     *     and without a copy; both then share memory. For modules on the meta device, and for loads that cost nothing
-     * @throws IncompatibleKeysException as above; also, with {@code assign}, for an integer tensor in the place of a
-     *     parameter that requires gradients
-     */
+    @Override
     public IncompatibleKeys loadStateDict(StateDict stateDict, boolean strict, boolean assign) {
         byte[] packed = handle.use(module -> stateDict.index().use(
                 values -> TorchNative.moduleLoadStateDict(module, values, strict, assign)));
@@ -105,73 +90,58 @@ public final class ScriptModule implements AutoCloseable {
         return new IncompatibleKeys(in.strings(), in.strings());
     }
 
-    /** What {@link #loadStateDict(StateDict, boolean, boolean)} would do; nothing changes, and nothing is thrown. */
+    @Override
     public LoadStateReport checkStateDict(StateDict stateDict, boolean strict, boolean assign) {
         return LoadStateReport.read(handle.use(module -> stateDict.index().use(
                 values -> TorchNative.moduleCheckStateDict(module, values, strict, assign))));
     }
 
-    /**
-     * {@code module.to(device)}.
-     *
-     * @return this module
-     * @throws DeviceUnavailableException when the device is not there
-     */
+    @Override
     public ScriptModule to(Device device) {
         byte[] deviceName = Utf8.encode(device.toString());
         handle.run(module -> TorchNative.moduleTo(module, deviceName));
         return this;
     }
 
-    /**
-     * {@code module.eval()}.
-     *
-     * @return this module
-     */
+    @Override
+    public ScriptModule to(DType dtype) {
+        handle.run(module -> TorchNative.moduleCast(module, dtype.number()));
+        return this;
+    }
+
+    @Override
     public ScriptModule eval() {
         return train(false);
     }
 
-    /**
-     * {@code module.train(on)}.
-     *
-     * @return this module
-     */
+    @Override
     public ScriptModule train(boolean on) {
         handle.run(module -> TorchNative.moduleTrain(module, on));
         return this;
     }
 
-    /** {@code module.training}. */
+    @Override
     public boolean isTraining() {
         return handle.use(TorchNative::moduleIsTraining);
     }
 
+    /**
+     * {@code torch.jit.freeze(module)}: a new module whose weights are constants of its code, which libtorch can
+     * optimise further; it has no state dict. This module is as before.
+     *
+     * @throws IllegalArgumentException when this module is in training mode
+     */
+    public ScriptModule freeze() {
+        return new ScriptModule(handle.use(TorchNative::moduleFreeze), name + ", frozen");
+    }
+
     /** Name of the class as Python wrote it: {@code "Sequential"}. */
+    @Override
     public String typeName() {
         return Utf8.decode(handle.use(TorchNative::moduleTypeName));
     }
 
-    /**
-     * Runs the module without gradients and gives its one result.
-     *
-     * @throws IllegalArgumentException in libtorch's words, when the module fails on these inputs
-     * @throws IllegalStateException when it gives several tensors: see {@link #forwardAll}
-     */
-    public Tensor forward(Tensor... inputs) {
-        List<Tensor> results = forwardAll(inputs);
-        if (results.size() != 1) {
-            results.forEach(Tensor::close);
-            throw new IllegalStateException("forward gave " + results.size() + " tensors; use forwardAll");
-        }
-        return results.get(0);
-    }
-
-    /**
-     * Runs the module without gradients: a tensor, or the tensors of a tuple or list.
-     *
-     * @throws IllegalArgumentException in libtorch's words, when the module fails on these inputs
-     */
+    @Override
     public List<Tensor> forwardAll(Tensor... inputs) {
         return run(null, inputs);
     }
@@ -181,17 +151,34 @@ public final class ScriptModule implements AutoCloseable {
         return run(Utf8.encode(method), inputs);
     }
 
+    /**
+     * Calls a method in inference mode with any values: {@code module.method(*arguments)}.
+     *
+     * @throws IllegalArgumentException when there is no such method, or a number or type of arguments that it does not
+     *     take, and in libtorch's words when the method fails
+     * @throws UnsupportedOperationException when it gives something that has no form as {@link IValue}
+     */
+    public IValue call(String method, IValue... arguments) {
+        return call(method, List.of(arguments), Map.of());
+    }
+
+    /**
+     * Like {@link #call(String, IValue...)}, with keyword arguments: {@code module.method(*arguments, **named)}. What is
+     * not given takes the method's default.
+     */
+    public IValue call(String method, List<IValue> arguments, Map<String, IValue> named) {
+        IValues packed = new IValues(arguments, named);
+        byte[] methodName = Utf8.encode(method);
+        return IValues.read(handle.use(module -> Tensors.useAll(packed.tensors(),
+                (owners, indices) -> TorchNative.moduleCall(module, methodName, packed.packed(), owners, indices))));
+    }
+
     private List<Tensor> run(byte[] method, Tensor... inputs) {
         long[] results = handle.use(module -> Tensors.useAll(List.of(inputs),
                 (owners, indices) -> TorchNative.moduleRun(module, method, owners, indices)));
         return Tensors.aloneAll(results);
     }
 
-    /**
-     * Gives the module back. Closing twice is allowed.
-     *
-     * @throws IllegalStateException when another thread is inside a method of this object; it stays open then
-     */
     @Override
     public void close() {
         handle.close();

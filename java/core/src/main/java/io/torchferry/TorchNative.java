@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 
 /**
  * The native methods that need libtorch. {@code dict} is a {@code torchferry::StateDict*}, {@code module} a
- * {@code torchferry::ScriptModule*}, {@code checkpoint} a {@code torchferry::Checkpoint*} made by
+ * {@code torchferry::ScriptModule*} (in {@code nativeModule…} a {@code torchferry::NativeModule*}), {@code checkpoint} a {@code torchferry::Checkpoint*} made by
  * {@link FormatNative}. Methods that give a dict give a new one that the caller owns. Call
  * {@link NativeLoader#torch} first.
  */
@@ -109,6 +109,41 @@ final class TorchNative {
 
     /** {@code method} null: forward. Each result is a dict of one. */
     static native long[] moduleRun(long module, byte[] method, long[] dicts, int[] indices);
+
+    /** {@code arguments}: {@link IValues#packed}, whose tensors the others name. Gives what {@link IValues#read} reads. */
+    static native byte[] moduleCall(long module, byte[] method, byte[] arguments, long[] dicts, int[] indices);
+
+    static native void moduleSave(long module, byte[] path) throws IOException;
+
+    static native void moduleCast(long module, int dtype);
+
+    /** A new module. */
+    static native long moduleFreeze(long module);
+
+    static native byte[] nativeModuleNames();
+
+    static native byte[] nativeModuleLoadLibrary(byte[] path) throws IOException;
+
+    static native long nativeModuleCreate(byte[] name, byte[] config, byte[] device);
+
+    static native void nativeModuleDestroy(long module);
+
+    static native long nativeModuleStateDict(long module);
+
+    static native byte[] nativeModuleLoadStateDict(long module, long dict, boolean strict, boolean assign);
+
+    static native byte[] nativeModuleCheckStateDict(long module, long dict, boolean strict, boolean assign);
+
+    static native void nativeModuleTo(long module, byte[] device);
+
+    static native void nativeModuleCast(long module, int dtype);
+
+    static native void nativeModuleTrain(long module, boolean on);
+
+    static native boolean nativeModuleIsTraining(long module);
+
+    /** Each result is a dict of one. */
+    static native long[] nativeModuleForward(long module, long[] dicts, int[] indices);
 
     /** Three times for each iteration: index, tensors, destroy. */
     static native long[] benchLoad(byte[] path, int iterations, boolean mmap) throws IOException;
