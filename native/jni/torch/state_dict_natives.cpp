@@ -1,6 +1,7 @@
 // The native methods of io.torchferry.TorchNative on whole state dicts.
 
 #include <torchferry/devices.h>
+#include <torchferry/handles.h>
 #include <torchferry/state_dict.h>
 
 #include "arguments.h"
@@ -70,6 +71,18 @@ jlong Java_io_torchferry_TorchNative_load(JNIEnv* env, jclass, jlong pointer, jb
 }
 
 void Java_io_torchferry_TorchNative_destroy(JNIEnv*, jclass, jlong dict) { destroy<StateDict>(dict); }
+
+jlong Java_io_torchferry_TorchNative_share(JNIEnv* env, jclass, jlong pointer) {
+  return guarded_torch(env, Reads::no, [&] {
+    const auto& dict = object_at<const StateDict>(pointer);
+    read_versions(dict);
+    return static_cast<jlong>(share(dict));
+  });
+}
+
+jlong Java_io_torchferry_TorchNative_take(JNIEnv* env, jclass, jlong handle) {
+  return guarded_torch(env, Reads::no, [&] { return to_java(take(handle)); });
+}
 
 jbyteArray Java_io_torchferry_TorchNative_index(JNIEnv* env, jclass, jlong dict) {
   return guarded_torch(env, Reads::no,

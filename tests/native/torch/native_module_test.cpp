@@ -49,8 +49,9 @@ StateDict saved_by_torch(std::int64_t size, double value) {
   std::ostringstream out;
   torch::save(module, out);
   const auto bytes = std::make_shared<const std::string>(out.str());
-  return StateDict::load(
-      Checkpoint::open(std::as_bytes(std::span(*bytes)), bytes, "module.pt"), {.mmap = false});
+  LoadOptions options;
+  options.mmap = false;
+  return StateDict::load(Checkpoint::open(std::as_bytes(std::span(*bytes)), bytes, "module.pt"), options);
 }
 
 TEST(NativeModule, TakesWhatTorchSaveWrote) {

@@ -258,6 +258,29 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
     }
 
     /**
+     * A handle on this dict for C++ code of the application, which takes it with {@code torchferry::take} of
+     * {@code torchferry/handles.h}. Nothing is copied: both sides have the same tensors, which live until both have let
+     * go. A handle is good for once: it must be taken, by C++ or by {@link #fromHandle}, or its memory is never freed.
+     *
+     * @throws IllegalStateException after close
+     */
+    public long toHandle() {
+        return index.use(TorchNative::share);
+    }
+
+    /**
+     * The dict of a handle that C++ code made with {@code torchferry::share}, or Java with {@link #toHandle}. The handle is
+     * used up. A number that is no handle, or one used before, can end the process: it is a native address.
+     *
+     * @throws IllegalArgumentException when it is seen to be no handle on a state dict
+     * @throws UnsupportedOperationException when it was made for another libtorch
+     */
+    public static StateDict fromHandle(long handle) {
+        NativeLoader.torch();
+        return new StateDict(TorchNative.take(handle));
+    }
+
+    /**
      * Gives this dict's share of the tensors back. Its {@link Tensor} objects can be asked for their shapes and types
      * afterwards, not for elements. Closing twice is allowed.
      *

@@ -42,6 +42,12 @@ final class TorchNative {
 
     static native void destroy(long dict);
 
+    /** {@code torchferry::share}. */
+    static native long share(long dict);
+
+    /** {@code torchferry::take}. */
+    static native long take(long handle);
+
     static native byte[] index(long dict);
 
     static native byte[] report(long dict);
