@@ -30,7 +30,8 @@ final class InspectCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(paramLabel = "FILE", arity = "1..*", description = "Checkpoints to look into: files, indexes of shards, directories.")
+    @Parameters(paramLabel = "FILE", arity = "1..*",
+            description = "Checkpoints to look into: files, indexes of shards, directories.")
     private List<Path> files;
 
     @Option(names = "--json", description = "Print one JSON object a line instead of tables.")
