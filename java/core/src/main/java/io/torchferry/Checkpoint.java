@@ -139,10 +139,18 @@ public final class Checkpoint implements AutoCloseable {
         NativeLoader.format();
         long[] packed = options.packed();
         byte[] name = Utf8.encode(source.name());
-        long pointer = source.memory() != null
-                ? FormatNative.openMemory(source.memory(), name, packed)
-                : FormatNative.open(source.path(), name, packed);
-        return new Checkpoint(pointer, source.name());
+        Object event = Flight.opening();
+        try {
+            long pointer = source.memory() != null
+                    ? FormatNative.openMemory(source.memory(), name, packed)
+                    : FormatNative.open(source.path(), name, packed);
+            Checkpoint opened = new Checkpoint(pointer, source.name());
+            Flight.opened(event, source.name(), opened.facts, null);
+            return opened;
+        } catch (IOException | RuntimeException | Error e) {
+            Flight.opened(event, source.name(), null, e);
+            throw e;
+        }
     }
 
     /** {@link #open(Path)}, {@link #stateDict(String...)} and {@link #close} in one: {@code torch.load(path)}. */
@@ -436,7 +444,15 @@ public final class Checkpoint implements AutoCloseable {
 
     /** The load that a placement of this checkpoint stands for. */
     StateDict load(Placement placement) throws IOException {
-        return handle.use(pointer -> placement.load(pointer));
+        Object event = Flight.loading();
+        try {
+            StateDict loaded = handle.use(placement::load);
+            Flight.loaded(event, name(), placement.place(), loaded, null);
+            return loaded;
+        } catch (IOException | RuntimeException | Error e) {
+            Flight.loaded(event, name(), placement.place(), null, e);
+            throw e;
+        }
     }
 
     /** What {@link #load(Placement)} would do. */

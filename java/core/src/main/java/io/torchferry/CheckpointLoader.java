@@ -305,6 +305,7 @@ public final class CheckpointLoader implements AutoCloseable {
 
     void ended(LoadJob job, LoadOutcome outcome) {
         totals.add(outcome);
+        Flight.ended(outcome);
         jobs.remove(job);
         for (LoadListener listener : listeners) {
             try {

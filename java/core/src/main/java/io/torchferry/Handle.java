@@ -3,6 +3,7 @@ package io.torchferry;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 
 /**
@@ -16,6 +17,7 @@ import java.util.function.LongConsumer;
 final class Handle {
     private static final Cleaner CLEANER = Cleaner.create();
     private static final int CLOSED = -1;
+    private static final AtomicLong OPEN = new AtomicLong();
 
     /** Work on a pointer. */
     @FunctionalInterface
@@ -51,7 +53,13 @@ final class Handle {
      */
     static Handle owning(String name, long pointer, LongConsumer free) {
         boolean trace = Boolean.getBoolean("torchferry.leakTrace");
+        OPEN.incrementAndGet();
         return new Handle(new Resource(name, pointer, free, true, trace ? new Throwable("opened here") : null));
+    }
+
+    /** How many native objects users have not closed. */
+    static long open() {
+        return OPEN.get();
     }
 
     /** Holds a native object that the garbage collector may free without that being a leak. */
@@ -126,6 +134,7 @@ final class Handle {
         private final LongConsumer free;
         private final boolean closedByUser;
         private final Throwable opened;
+        private final long since = System.nanoTime();
         private final AtomicInteger state = new AtomicInteger();
 
         Resource(String name, long pointer, LongConsumer free, boolean closedByUser, Throwable opened) {
@@ -173,7 +182,14 @@ final class Handle {
         public void run() {
             boolean forgotten = state.getAndSet(CLOSED) != CLOSED;
             free.accept(pointer);
-            if (forgotten && closedByUser) {
+            if (!closedByUser) {
+                return;
+            }
+            OPEN.decrementAndGet();
+            if (!forgotten) {
+                Flight.closed(name, System.nanoTime() - since);
+            } else {
+                Flight.leaked(name, System.nanoTime() - since, opened);
                 System.getLogger("io.torchferry").log(System.Logger.Level.WARNING,
                         name + " was never closed; its native memory was freed by the garbage collector"
                                 + (opened == null ? " (-Dtorchferry.leakTrace=true tells where it was opened)" : ""),

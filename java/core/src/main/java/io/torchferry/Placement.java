@@ -14,11 +14,11 @@ import java.util.function.Predicate;
 /** One load as the native side takes it: functions of the caller are called here, before, and never from there. */
 final class Placement {
     private final LoadOptions options;
-    private final byte[] path;
+    private final String[] path;
     private final int[] selected;
     private final byte[] packed;
 
-    private Placement(LoadOptions options, byte[] path, int[] selected, byte[] packed) {
+    private Placement(LoadOptions options, String[] path, int[] selected, byte[] packed) {
         this.options = options;
         this.path = path;
         this.selected = selected;
@@ -37,7 +37,16 @@ final class Placement {
                 location = function.resolve(locationsOf(tensors, selected));
             }
         }
-        return new Placement(options, PackWriter.path(path), selected, options.packed(location));
+        return new Placement(options, path, selected, options.packed(location));
+    }
+
+    /** The place in words: keys joined by dots. */
+    String place() {
+        return String.join(".", path);
+    }
+
+    private byte[] packedPath() {
+        return PackWriter.path(path);
     }
 
     /** Those of all tensors at its place that are loaded. */
@@ -74,12 +83,12 @@ final class Placement {
         Progress progress = options.progress().orElse(null);
         ProgressListener listener = options.progressListener().orElse(null);
         if (progress == null && listener == null) {
-            return new StateDict(TorchNative.load(checkpoint, path, selected, packed, 0));
+            return new StateDict(TorchNative.load(checkpoint, packedPath(), selected, packed, 0));
         }
         Progress followed = progress == null ? new Progress() : progress;
         long handle = followed.begin();
         try (ProgressPoll poll = ProgressPoll.start(followed, listener)) {
-            StateDict loaded = new StateDict(TorchNative.load(checkpoint, path, selected, packed, handle));
+            StateDict loaded = new StateDict(TorchNative.load(checkpoint, packedPath(), selected, packed, handle));
             finish(poll, loaded);
             return loaded;
         } finally {
@@ -99,8 +108,8 @@ final class Placement {
 
     LoadPlan plan(long checkpoint, TensorTable table) throws IOException {
         byte[] plan = NativeLoader.tryTorch()
-                ? TorchNative.plan(checkpoint, path, selected, packed)
-                : FormatNative.plan(checkpoint, path, selected, packed);
+                ? TorchNative.plan(checkpoint, packedPath(), selected, packed)
+                : FormatNative.plan(checkpoint, packedPath(), selected, packed);
         PackReader in = new PackReader(plan);
         long bytesRead = in.i64();
         Map<String, Device> devices = new LinkedHashMap<>();

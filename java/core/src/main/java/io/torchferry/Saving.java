@@ -18,10 +18,17 @@ final class Saving {
     }
 
     void to(Path path) throws IOException {
-        if (path.getFileSystem() == FileSystems.getDefault()) {
-            write(path);
-        } else {
-            writeAndMove(path);
+        Object event = Flight.saving();
+        try {
+            if (path.getFileSystem() == FileSystems.getDefault()) {
+                write(path);
+            } else {
+                writeAndMove(path);
+            }
+            Flight.saved(event, path, tensors.size(), null);
+        } catch (IOException | RuntimeException | Error e) {
+            Flight.saved(event, path, tensors.size(), e);
+            throw e;
         }
     }
 
