@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
@@ -38,7 +39,8 @@ class FlightTest {
         }
         List<RecordedEvent> events = RecordingFile.readAllEvents(dump).stream()
                 .filter(event -> event.getEventType().getName().equals("io.torchferry." + name))
-                .filter(event -> event.getString(field).contains(wanted)).toList();
+                .filter(event -> event.getString(field).contains(wanted))
+                .sorted(Comparator.comparing(RecordedEvent::getStartTime)).toList();
         Files.delete(dump);
         return events;
     }

@@ -1,0 +1,11 @@
+/**
+ * Meters of loaders and caches for Micrometer.
+ */
+module io.torchferry.micrometer {
+    requires transitive io.torchferry;
+    requires transitive micrometer.core;
+    // Needed only by those who bind a cache.
+    requires static transitive io.torchferry.cache;
+
+    exports io.torchferry.micrometer;
+}
