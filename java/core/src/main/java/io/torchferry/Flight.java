@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.StringJoiner;
+import jdk.jfr.FlightRecorder;
 
 /**
  * What the library tells JDK Flight Recorder. Where the Java run time comes without it, and while no recording asks for
@@ -16,9 +17,14 @@ final class Flight {
     private Flight() {
     }
 
+    /** Whether there ever was a recording. Event classes are not loaded before: that alone takes tens of milliseconds. */
+    private static boolean isOn() {
+        return PRESENT && FlightRecorder.isInitialized();
+    }
+
     /** An opening begins. */
     static Object opening() {
-        if (!PRESENT) {
+        if (!isOn()) {
             return null;
         }
         OpenEvent event = new OpenEvent();
@@ -39,7 +45,7 @@ final class Flight {
 
     /** A load begins. */
     static Object loading() {
-        if (!PRESENT) {
+        if (!isOn()) {
             return null;
         }
         LoadEvent event = new LoadEvent();
@@ -95,7 +101,7 @@ final class Flight {
 
     /** A saving begins. */
     static Object saving() {
-        if (!PRESENT) {
+        if (!isOn()) {
             return null;
         }
         SaveEvent event = new SaveEvent();
@@ -127,7 +133,7 @@ final class Flight {
 
     /** An owner was closed. */
     static void closed(String owner, long heldNanos) {
-        if (PRESENT) {
+        if (isOn()) {
             CloseEvent event = new CloseEvent();
             if (event.isEnabled()) {
                 event.owner = owner;
@@ -139,7 +145,7 @@ final class Flight {
 
     /** @param opened null when that was not asked for */
     static void leaked(String owner, long heldNanos, Throwable opened) {
-        if (PRESENT) {
+        if (isOn()) {
             LeakEvent event = new LeakEvent();
             if (event.isEnabled()) {
                 event.owner = owner;
@@ -160,7 +166,7 @@ final class Flight {
 
     /** A load of a loader ended. */
     static void ended(LoadOutcome outcome) {
-        if (PRESENT) {
+        if (isOn()) {
             LoaderEvent event = new LoaderEvent();
             if (event.isEnabled()) {
                 event.file = outcome.request().path().toString();

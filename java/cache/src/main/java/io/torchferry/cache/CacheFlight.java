@@ -2,6 +2,7 @@ package io.torchferry.cache;
 
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
+import jdk.jfr.FlightRecorder;
 
 /**
  * What the cache tells JDK Flight Recorder; nothing where the Java run time comes without it, or no recording asks.
@@ -12,9 +13,14 @@ final class CacheFlight {
     private CacheFlight() {
     }
 
+    /** Whether there ever was a recording. Event classes are not loaded before: that alone takes tens of milliseconds. */
+    private static boolean isOn() {
+        return PRESENT && FlightRecorder.isInitialized();
+    }
+
     /** Somebody asks for a lease; null while nobody records that. */
     static Object leasing() {
-        if (!PRESENT) {
+        if (!isOn()) {
             return null;
         }
         CacheLeaseEvent event = new CacheLeaseEvent();
@@ -36,7 +42,7 @@ final class CacheFlight {
     }
 
     static void evicted(CacheEntry entry, String cause) {
-        if (PRESENT) {
+        if (isOn()) {
             CacheEvictionEvent event = new CacheEvictionEvent();
             if (event.isEnabled()) {
                 event.file = entry.key().path().toString();
