@@ -1,6 +1,7 @@
 /**
  * Meters of loaders and caches for Micrometer.
  */
+@SuppressWarnings("requires-transitive-automatic")
 module io.torchferry.micrometer {
     requires transitive io.torchferry;
     requires transitive micrometer.core;

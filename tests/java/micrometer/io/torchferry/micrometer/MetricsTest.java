@@ -56,8 +56,8 @@ class MetricsTest {
 
     @Test
     void metersOfALoader() throws Exception {
-        try (CheckpointLoader loader = CheckpointLoader.builder().budget(Device.cpu(), 1000).build();
-                LoaderMetrics metrics = LoaderMetrics.of(loader, Tag.of("loader", "main"))) {
+        try (CheckpointLoader loader = CheckpointLoader.builder().budget(Device.cpu(), 1000).build()) {
+            LoaderMetrics metrics = LoaderMetrics.of(loader, Tag.of("loader", "main"));
             metrics.bindTo(registry);
             assertEquals(1000, gauge("torchferry.device.bytes.budget", "device", "cpu", "loader", "main"));
             assertEquals(0, gauge("torchferry.device.bytes", "device", "cpu"));

@@ -175,7 +175,7 @@ public final class CheckpointLoader implements AutoCloseable {
         }
     }
 
-    /** {@link Checkpoint#load(Path, LoadOptions, String...)} with {@link LoadOptions#defaults()}, on a loader's thread. */
+    /** {@link #load(Path, LoadOptions, String...)} with {@link LoadOptions#defaults()}. */
     public LoadFuture load(Path path, String... keys) {
         return load(LoadRequest.of(path).withKeys(keys));
     }

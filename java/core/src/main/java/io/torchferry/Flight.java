@@ -17,7 +17,7 @@ final class Flight {
     private Flight() {
     }
 
-    /** Whether there ever was a recording. Event classes are not loaded before: that alone takes tens of milliseconds. */
+    /** Whether there ever was a recording; event classes are not loaded before, because that sets the recorder up. */
     private static boolean isOn() {
         return PRESENT && FlightRecorder.isInitialized();
     }

@@ -44,8 +44,8 @@ import java.util.function.Predicate;
  * {@link LoadOptions#progress} and {@link LoadOptions#threads} are those of the request that began the load.
  *
  * <p><b>Room.</b> The loader's budgets are the bounds, on each device: nothing is loaded before there is room for it.
- * When there is not enough, state dicts that nobody leases are closed, the least recently used ones first, and only those
- * that have bytes where they lack. What is leased is never evicted; a load that finds everything leased waits or fails,
+ * When there is not enough, state dicts that nobody leases are closed, the least recently used ones first, and only
+ * those that have bytes where they lack. What is leased is never evicted; a load that finds everything leased waits or fails,
  * as the loader was told.
  *
  * <p><b>Changed files.</b> Each lease looks at the file's identity, time and size. When they have changed, the file is
@@ -99,8 +99,8 @@ public final class CheckpointCache implements AutoCloseable {
         }
 
         /**
-         * Threads, budgets and deadline of the loads. The cache has the budgets count mapped bytes, and handles shortages
-         * itself.
+         * Threads, budgets and deadline of the loads. The cache has the budgets count mapped bytes, and handles
+         * shortages itself.
          */
         public Builder loading(CheckpointLoader.Builder loader) {
             loading = Objects.requireNonNull(loader, "loader");
