@@ -10,6 +10,7 @@ import io.torchferry.CheckpointLoader;
 import io.torchferry.Device;
 import io.torchferry.LoadFuture;
 import io.torchferry.LoadOptions;
+import io.torchferry.Staging;
 import io.torchferry.StateDict;
 import io.torchferry.Tensor;
 import io.torchferry.cache.CheckpointCache;
@@ -79,6 +80,8 @@ class MetricsTest {
             for (String state : new String[] {"queued", "waiting", "running"}) {
                 assertEquals(0, gauge("torchferry.loader.loads", "state", state));
             }
+            assertEquals(Staging.status().allocated(), gauge("torchferry.staging.bytes", "state", "allocated"));
+            assertEquals(0, gauge("torchferry.staging.bytes", "state", "in_use"));
             metrics.close();
             load(loader, folder.resolve("a.pt")).close();
             assertEquals(1, registry.get("torchferry.loads").tags("result", "loaded").timer().count());

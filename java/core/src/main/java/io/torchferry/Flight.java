@@ -3,8 +3,10 @@ package io.torchferry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.StringJoiner;
+import java.util.stream.Collectors;
 import jdk.jfr.FlightRecorder;
 
 /**
@@ -78,6 +80,7 @@ final class Flight {
         event.strategy = strategy(report);
         event.bytesMapped = report.bytesMapped();
         event.bytesRead = report.bytesRead();
+        event.bytesPinned = report.bytesPinned();
         event.bytesCopied = report.bytesCopiedToDevices();
         event.planning = report.planNanos();
         event.transfer = report.transferNanos();
@@ -86,17 +89,8 @@ final class Flight {
     }
 
     private static String strategy(LoadReport report) {
-        StringJoiner done = new StringJoiner("+");
-        if (report.bytesMapped() > 0) {
-            done.add("mapped");
-        }
-        if (report.bytesRead() > 0) {
-            done.add("read");
-        }
-        if (report.bytesCopiedToDevices() > 0) {
-            done.add("copied");
-        }
-        return done.toString();
+        return report.strategies().stream().map(way -> way.name().toLowerCase(Locale.ROOT))
+                .collect(Collectors.joining("+"));
     }
 
     /** A saving begins. */

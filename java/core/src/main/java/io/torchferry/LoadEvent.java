@@ -34,7 +34,7 @@ final class LoadEvent extends Event {
     String devices;
 
     @Label("Strategy")
-    @Description("What was done with bytes: mapped, read, copied to devices")
+    @Description("The ways that bytes took: mapped, read, pinned, staged")
     String strategy;
 
     @Label("Bytes Mapped")
@@ -46,8 +46,14 @@ final class LoadEvent extends Event {
     long bytesRead;
 
     @Label("Bytes Copied")
+    @Description("Bytes copied to devices")
     @DataAmount
     long bytesCopied;
+
+    @Label("Bytes Pinned")
+    @Description("Bytes that went through page-locked buffers")
+    @DataAmount
+    long bytesPinned;
 
     @Label("Planning")
     @Timespan

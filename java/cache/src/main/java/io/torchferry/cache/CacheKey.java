@@ -1,6 +1,7 @@
 package io.torchferry.cache;
 
 import io.torchferry.DType;
+import io.torchferry.DeviceMemory;
 import io.torchferry.LoadOptions;
 import io.torchferry.LoadRequest;
 import io.torchferry.MapLocation;
@@ -19,12 +20,14 @@ record CacheKey(
         Optional<Predicate<String>> filter,
         Optional<DType> cast,
         boolean verifyChecksums,
+        DeviceMemory deviceMemory,
         OpenOptions open) {
 
     static CacheKey of(LoadRequest request) {
         LoadOptions options = request.options();
         return new CacheKey(normal(request.path()), request.keys(), options.mapLocation(), options.mmap(),
-                options.filter(), options.cast(), options.verifyChecksums(), options.openOptions());
+                options.filter(), options.cast(), options.verifyChecksums(), options.deviceMemory(),
+                options.openOptions());
     }
 
     /** Links stay, so that one that is set to another file is noticed as a changed file. */

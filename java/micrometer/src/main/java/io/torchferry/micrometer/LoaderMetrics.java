@@ -11,6 +11,8 @@ import io.torchferry.Device;
 import io.torchferry.LoadListener;
 import io.torchferry.LoadOutcome;
 import io.torchferry.LoaderStats;
+import io.torchferry.Staging;
+import io.torchferry.Torchferry;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -31,6 +33,7 @@ import java.util.function.ToDoubleFunction;
  * <tr><td>{@code torchferry.device.bytes}</td><td>{@code device}</td><td>gauge: bytes held now</td></tr>
  * <tr><td>{@code torchferry.device.bytes.peak}</td><td>{@code device}</td><td>gauge: the most ever held</td></tr>
  * <tr><td>{@code torchferry.device.bytes.budget}</td><td>{@code device}</td><td>gauge: the budget</td></tr>
+ * <tr><td>{@code torchferry.staging.bytes}</td><td>{@code state}</td><td>gauge: buffers on the way to devices</td></tr>
  * </table>
  *
  * <p>Meters of a device appear when it has a budget, or with its first load. {@link #close} ends the timers; gauges and
@@ -60,6 +63,9 @@ public final class LoaderMetrics implements MeterBinder, AutoCloseable {
         loads(registry, "queued", LoaderStats::queued);
         loads(registry, "waiting", LoaderStats::waitingForBudget);
         loads(registry, "running", LoaderStats::running);
+        staging(registry, "allocated", Staging::allocated);
+        staging(registry, "in_use", Staging::inUse);
+        staging(registry, "pinned", Staging::pinned);
         LoadMeters meters = new LoadMeters(registry);
         loader.stats().budgets().keySet().forEach(meters::device);
         LoadListener listener = meters::ended;
@@ -70,6 +76,14 @@ public final class LoaderMetrics implements MeterBinder, AutoCloseable {
     private void loads(MeterRegistry registry, String state, ToDoubleFunction<LoaderStats> figure) {
         Gauge.builder("torchferry.loader.loads", loader, of -> figure.applyAsDouble(of.stats()))
                 .description("Loads that are in a state now").tags(tags.and("state", state)).register(registry);
+    }
+
+    /** Asks only a libtorch that is loaded: a look at meters must not load it. */
+    private void staging(MeterRegistry registry, String state, ToDoubleFunction<Staging> figure) {
+        Gauge.builder("torchferry.staging.bytes", () -> Torchferry.libtorchFolder().isEmpty() ? 0
+                        : figure.applyAsDouble(Staging.status()))
+                .description("Bytes of buffers on the way to devices").baseUnit("bytes")
+                .tags(tags.and("state", state)).register(registry);
     }
 
     /** Ends the timers and the counting of bytes. */
