@@ -280,7 +280,7 @@ class LoaderBudgetTest {
                 assertEquals(allocated, LoaderFiles.allocated(0));
             }
             FakeDevice.setMemoryLimit(0, -1);
-            FakeDevice.failCopyAfter(1);
+            FakeDevice.failCopyAfter(0);
             LoadFuture load = loader.load(file, LoaderFiles.to(ZERO));
             assertThrows(ExecutionException.class, load::get);
             ended(load);
@@ -326,18 +326,17 @@ class LoaderBudgetTest {
     }
 
     @Test
-    void cancellingStopsACopyBeforeItsEnd() throws Exception {
-        Path file = LoaderFiles.write(folder.resolve("a.pt"), 50, 2500);
-        FakeDevice.setBandwidth(0, 500_000);
+    void cancellingStopsATransferBeforeItsEnd() throws Exception {
+        Path file = LoaderFiles.zeros(folder.resolve("a.safetensors"), 8, 16 << 20);
+        FakeDevice.setBandwidth(0, 100L << 20);
         try (CheckpointLoader loader = CheckpointLoader.create()) {
-            LoadFuture load = loader.load(file, LoaderFiles.to(ZERO));
+            LoadFuture load = loader.load(file, LoaderFiles.to(ZERO).threads(1));
             until(() -> load.progress().done() > 0);
-            long asked = System.nanoTime();
             load.cancel(true);
             ended(load);
-            // The whole load would take a second, one of its copies a fiftieth of that.
-            assertTrue(System.nanoTime() - asked < 500_000_000L);
-            assertTrue(load.progress().done() < load.progress().total());
+            // The whole would be 128 MiB; what was on its way when it was cancelled is a few chunks of 16.
+            assertEquals(128 << 20, load.progress().total());
+            assertTrue(load.progress().done() < 96 << 20, load.progress().done() + " bytes");
             assertEquals(allocated, LoaderFiles.allocated(0));
             assertAllBack(loader);
         }

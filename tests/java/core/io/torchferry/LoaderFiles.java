@@ -1,10 +1,13 @@
 package io.torchferry;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.StringJoiner;
 
 /** Checkpoints of a wanted size for tests of loaders. */
 final class LoaderFiles {
@@ -28,6 +31,22 @@ final class LoaderFiles {
             content.put("t" + i, values);
         }
         return Files.write(file, HandMade.floats("cuda:0", content).zip());
+    }
+
+    /** A safetensors file of zeros that takes no room on the disk. */
+    static Path zeros(Path file, int tensors, long nbytes) throws IOException {
+        StringJoiner header = new StringJoiner(",", "{", "}");
+        for (int i = 0; i < tensors; i++) {
+            header.add(String.format("\"t%d\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[%d,%d]}", i, nbytes,
+                    i * nbytes, (i + 1) * nbytes));
+        }
+        byte[] text = header.toString().getBytes(StandardCharsets.US_ASCII);
+        try (RandomAccessFile out = new RandomAccessFile(file.toFile(), "rw")) {
+            out.writeLong(Long.reverseBytes(text.length));
+            out.write(text);
+            out.setLength(8 + text.length + tensors * nbytes);
+        }
+        return file;
     }
 
     static LoadOptions to(Device device) {
