@@ -31,6 +31,8 @@ final class Soak {
     private static final Device ONE = LoaderFiles.ONE;
     /** What memory may differ by: arenas of malloc and the JVM's own, after warming up. */
     private static final long SLACK = 24L << 20;
+    private static final int WARM_UP = 2000;
+    private static final int STEPS = 9;
     /** Bytes for the loader on each device: one of the large files with a cast, so that loads wait for each other. */
     private static final long ROOM = 1500 << 10;
 
@@ -93,13 +95,16 @@ final class Soak {
         Fixtures.loadFakeDevice();
         makeFiles();
         FakeDevice.setMemoryLimit(1, 1 << 20);
+        Staging.limit(48 << 20);
         System.out.printf("soak: %d loads, %d threads, seed %d%n", loads, threads, seed);
         long begun = System.nanoTime();
-        part(loads / 10);
+        // The JVM compiles and malloc makes its arenas first.
+        int warmUp = Math.max(loads / 10, Math.min(WARM_UP, loads / 2));
+        part(warmUp);
         Footprint warm = settled();
         System.out.printf("%8d loads: %s%n", started.get(), warm);
-        for (int tenth = 2; tenth <= 10; tenth++) {
-            part(loads / 10 * tenth);
+        for (int step = 1; step <= STEPS; step++) {
+            part(warmUp + (int) ((loads - warmUp) * (long) step / STEPS));
             System.out.printf("%8d loads: %s%n", started.get(), settled());
         }
         LoaderStats stats = loader.stats();
@@ -199,7 +204,7 @@ final class Soak {
             return "late";
         } catch (DeviceOutOfMemoryException e) {
             return "out of memory";
-        } catch (TorchException | CheckpointException | UnsupportedOperationException e) {
+        } catch (TorchException | DeviceUnavailableException | CheckpointException e) {
             if (String.valueOf(e.getMessage()).contains("FAKE error")) {
                 return "failed copy";
             }
@@ -335,6 +340,7 @@ final class Soak {
             Thread.sleep(5);
             stats = loader.stats();
         }
+        Staging.release();
         for (int i = 0; i < 3; i++) {
             System.gc();
             Thread.sleep(30);
