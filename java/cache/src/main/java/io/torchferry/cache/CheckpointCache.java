@@ -45,8 +45,8 @@ import java.util.function.Predicate;
  *
  * <p><b>Room.</b> The loader's budgets are the bounds, on each device: nothing is loaded before there is room for it.
  * When there is not enough, state dicts that nobody leases are closed, the least recently used ones first, and only
- * those that have bytes where they lack. What is leased is never evicted; a load that finds everything leased waits or fails,
- * as the loader was told.
+ * those that have bytes where they lack. What is leased is never evicted; a load that finds everything leased waits or
+ * fails, as the loader was told.
  *
  * <p><b>Changed files.</b> Each lease looks at the file's identity, time and size. When they have changed, the file is
  * loaded anew, and leases that are open keep the old state dict until they are closed. Files must be replaced (renamed
