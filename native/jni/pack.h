@@ -73,9 +73,12 @@ class PackReader {
  public:
   explicit PackReader(std::string_view bytes) : left_(bytes) {}
 
+  std::uint8_t u8() { return number<std::uint8_t>(); }
   std::int32_t i32() { return number<std::int32_t>(); }
   std::int64_t i64() { return number<std::int64_t>(); }
   double f64() { return number<double>(); }
+  /// A count or length.
+  std::size_t count() { return size(); }
 
   std::string string() { return std::string(take(size())); }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Loads state dicts that Torchferry saved with real PyTorch, and compares them with what they should hold.
+"""Loads checkpoints that Torchferry saved with real PyTorch and safetensors, and compares them with what they should hold.
 
 usage: check_saved.py FILE EXPECTED_JSON [FILE EXPECTED_JSON ...]
 
@@ -7,6 +7,10 @@ EXPECTED_JSON is a file with {"tensors": [{"key": ..., ...}, ...]}, in order; ea
 are given, which are those of torch_cases (dtype, shape, stride, sha256, group, ...). Beside "tensors" may stand
 "versions" ({prefix: version} of the `_metadata`, or null where there must be none), "locations" (the tags in order of
 first use), "type" (the class of the dict) and "libtorch": true for a file that libtorch's C++ pickle_load must read too.
+With "content" (a typed value as in a case, or null where only the tensors count) the file may hold anything, and its
+tensors are those of a depth-first walk; "weights_only": false says that PyTorch's allow-list does not have all of it.
+With "metadata" FILE is a safetensors file, or the index of shards of either kind, without the checks of zip files; where
+"same_bytes" is true, safetensors' own writer must write the same file from what it has read.
 
 Each file is loaded with torch.load's defaults, weights_only=True, mmap=True and weights_only=False, PyTorch's own
 arithmetic of storage offsets is checked, and its sums are checked by Python's zipfile. With libtorch every tensor
@@ -28,7 +32,9 @@ os.environ["TORCH_SERIALIZATION_DEBUG"] = "1"  # torch.load checks its arithmeti
 
 import torch
 
-from torch_cases import observe
+import safetensors.torch
+
+from torch_cases import encoding, observe
 
 WAYS = {
     "defaults": {},
@@ -38,7 +44,10 @@ WAYS = {
 }
 
 
-def describe(loaded, location_of=lambda tensor: None):
+def describe(loaded, location_of=lambda tensor: None, nested=False):
+    if nested:
+        rows = observe.describe_tensors(list(observe.leaves(loaded)), location_of)
+        return {"tensors": rows, "content": encoding.Encoder(2).encode(loaded)}
     if not isinstance(loaded, dict):
         raise TypeError("a dict was expected, not %s" % type(loaded).__name__)
     metadata = getattr(loaded, "_metadata", None)
@@ -58,10 +67,11 @@ def load(path, **options):
         return torch.load(path, **options)
 
 
-def observed(path):
+def observed(path, nested):
     locations = observe.Locations()
-    out = describe(load(path, map_location=locations), locations.of)
-    out["locations"] = observe.distinct([row["location"] for row in out["tensors"]])
+    out = describe(load(path, map_location=locations), locations.of, nested)
+    tags = [row["location"] for row in out["tensors"]]
+    out["locations"] = observe.distinct(tags + locations.order if nested else tags)
     return out
 
 
@@ -69,9 +79,52 @@ def by_libtorch(path):
     return describe(torch._C._pickle_load_obj(pathlib.Path(path).read_bytes()))
 
 
+NOTHING = object()
+
+
+def by_safetensors(path):
+    with safetensors.safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        loaded = {key: file.get_tensor(key) for key in file.keys()}
+    return metadata, loaded
+
+
+def shards(path):
+    """What the shards of an index hold together, in the order of the index."""
+    folder = pathlib.Path(path).parent
+    weight_map = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))["weight_map"]
+    loaded = {}
+    for name in dict.fromkeys(weight_map.values()):
+        shard = folder / name
+        found = by_safetensors(shard)[1] if shard.suffix == ".safetensors" else load(shard, weights_only=True)
+        wrong = set(found) ^ {key for key, file in weight_map.items() if file == name}
+        if wrong:
+            raise ValueError("%s and the index differ about %s" % (name, sorted(wrong)))
+        loaded.update(found)
+    return {key: loaded[key] for key in weight_map}
+
+
+def check_safetensors(path, expected):
+    """(what was loaded, problems) of a safetensors file or an index"""
+    problems = []
+    if path.endswith(".index.json"):
+        metadata, loaded = expected["metadata"], shards(path)
+    else:
+        metadata, loaded = by_safetensors(path)
+    found = dict(describe(loaded), metadata=metadata)
+    order = {row["key"]: at for at, row in enumerate(expected["tensors"])}
+    found["tensors"].sort(key=lambda row: order.get(row["key"], -1))
+    problems.extend(differences(found, expected))
+    if expected.get("same_bytes"):
+        again = safetensors.torch.save(loaded, metadata)
+        if again != pathlib.Path(path).read_bytes():
+            problems.append("safetensors writes %d other bytes" % len(again))
+    return found, problems
+
+
 def differences(actual, expected, left_out=()):
-    for name in ("versions", "locations", "type"):
-        if name in expected and name in actual and name not in left_out and actual[name] != expected[name]:
+    for name in ("versions", "locations", "type", "content", "metadata"):
+        if expected.get(name, NOTHING) is not NOTHING and name in actual and name not in left_out and actual[name] != expected[name]:
             yield "%s are %r, not %r" % (name, actual[name], expected[name])
     keys = [row["key"] for row in actual["tensors"]]
     wanted = [row["key"] for row in expected["tensors"]]
@@ -97,7 +150,12 @@ NOT_BY_LIBTORCH = ("location", "locations", "group", "object", "versions", "type
 
 def check(path, expected):
     """(what was loaded, problems)"""
+    if "metadata" in expected:
+        return check_safetensors(path, expected)
     problems = []
+    nested = "content" in expected
+    if nested and expected["content"] is None:
+        del expected["content"]
 
     def compare(way, read, left_out=()):
         try:
@@ -108,11 +166,13 @@ def check(path, expected):
             problems.append("%s: %s: %s" % (way, type(error).__name__, error))
             return {}
 
-    found = compare("locations", lambda: observed(path))
+    found = compare("locations", lambda: observed(path, nested))
     for way, options in WAYS.items():
+        if options.get("weights_only", True) and not expected.get("weights_only", True):
+            continue
         compare(
             way,
-            lambda: describe(load(path, map_location="cpu", **options)),
+            lambda: describe(load(path, map_location="cpu", **options), nested=nested),
             left_out=("location", "locations"),
         )
     if expected.get("libtorch"):

@@ -32,6 +32,10 @@ struct LoadReport {
   std::vector<std::pair<std::string, std::string>> skipped;
 };
 
+/// Versions of modules as a state dict's `_metadata` gives them: the module's prefix without the last dot and
+/// its version, in the file's order.
+using ModuleVersions = std::vector<std::pair<std::string, std::int64_t>>;
+
 /// Ordered names and tensors, as nn.Module.state_dict() gives. Immutable as a container; tensors are ordinary
 /// at::Tensors, which share storages as they did when they were saved, on every device. Cheap to copy
 /// (shared); safe to read from any thread.
@@ -63,15 +67,15 @@ class StateDict {
   std::optional<std::size_t> find(std::string_view key) const;
 
   const LoadReport& report() const noexcept;
-  /// `_metadata` of the source: module prefix without the last dot -> version. Empty when the file has none.
-  const std::map<std::string, std::int64_t>& versions() const;
+  /// `_metadata` of the source. Empty when the file has none.
+  const ModuleVersions& versions() const;
   bool has_metadata() const;
 
   /// Items by index, in the order given, under new names where `keys` is not empty (one for each index, all
   /// different). Tensors are shared. `versions` are those of the modules under their new names; left out,
   /// they stay as they are. Throws Error(invalid_argument).
   StateDict select(std::span<const std::size_t> indices, std::vector<std::string> keys = {},
-                   std::optional<std::map<std::string, std::int64_t>> versions = std::nullopt) const;
+                   std::optional<ModuleVersions> versions = std::nullopt) const;
   /// All items under new names, one for each, in order. The versions follow: a module whose tensors all moved to
   /// one new prefix has its version there. Throws Error(invalid_argument) that names both items when two would
   /// have the same name.

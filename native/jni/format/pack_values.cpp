@@ -84,15 +84,22 @@ class Packing {
         break;
       case Kind::big_int:
       case Kind::string:
-      case Kind::bytes:
       case Kind::dtype:
       case Kind::device:
       case Kind::global: nodes_.string(value.text); break;
-      case Kind::list:
+      case Kind::bytes:
+        nodes_.string(value.text);
+        nodes_.string(value.class_name);
+        break;
+      case Kind::list: items(value); break;
       case Kind::tuple:
-      case Kind::set: items(value); break;
+      case Kind::set:
+        nodes_.string(value.class_name);
+        items(value);
+        break;
       case Kind::dict:
         nodes_.string(value.class_name);
+        items(value);
         pairs(value.entries);
         pairs(value.attributes);
         break;

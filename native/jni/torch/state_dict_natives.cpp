@@ -32,13 +32,13 @@ std::vector<std::size_t> indices_of(JNIEnv* env, jintArray array, std::size_t si
   return indices;
 }
 
-std::map<std::string, std::int64_t> versions_of(JNIEnv* env, jbyteArray packed) {
+ModuleVersions versions_of(JNIEnv* env, jbyteArray packed) {
   const std::string bytes = bytes_of(env, packed);
   PackReader in(bytes);
-  std::map<std::string, std::int64_t> versions;
+  ModuleVersions versions;
   for (std::int32_t n = in.i32(); n > 0; --n) {
     std::string module = in.string();
-    versions.insert_or_assign(std::move(module), in.i64());
+    versions.emplace_back(std::move(module), in.i64());
   }
   return versions;
 }
@@ -142,7 +142,7 @@ jlong Java_io_torchferry_TorchNative_select(JNIEnv* env, jclass, jlong pointer, 
                                             jbyteArray versions) {
   return guarded_torch(env, Reads::no, [&] {
     const auto& dict = object_at<const StateDict>(pointer);
-    std::optional<std::map<std::string, std::int64_t>> renamed;
+    std::optional<ModuleVersions> renamed;
     if (versions != nullptr) renamed = versions_of(env, versions);
     std::vector<std::string> names;
     if (keys != nullptr) names = path_of(env, keys);

@@ -36,7 +36,8 @@ void JsonReader::fail(const std::string& message) const {
 }
 
 void JsonReader::skip_space() noexcept {
-  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) ++at_;
+  constexpr std::string_view kSpace = " \t\n\r";
+  while (at_ < text_.size() && kSpace.find(text_[at_]) != std::string_view::npos) ++at_;
 }
 
 char JsonReader::peek() {
@@ -94,7 +95,10 @@ std::uint32_t JsonReader::hex4() {
   std::uint32_t code = 0;
   for (int i = 0; i < 4; ++i, ++at_) {
     const char c = text_[at_];
-    const int digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    const int digit = is_digit(c)             ? c - '0'
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                             : -1;
     if (digit < 0) fail("a \\u escape needs four hexadecimal digits");
     code = code << 4 | static_cast<std::uint32_t>(digit);
   }
@@ -134,7 +138,8 @@ std::string JsonReader::string() {
   std::string out;
   for (;;) {
     const std::size_t plain = at_;
-    while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' && static_cast<unsigned char>(text_[at_]) >= 0x20) ++at_;
+    const auto is_plain = [](char c) { return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20; };
+    while (at_ < text_.size() && is_plain(text_[at_])) ++at_;
     out.append(text_, plain, at_ - plain);
     if (at_ == text_.size()) fail("a string is cut");
     const char c = text_[at_];
@@ -154,12 +159,14 @@ std::uint64_t JsonReader::unsigned_integer() {
   const std::size_t start = at_;
   for (; at_ < text_.size() && is_digit(text_[at_]); ++at_) {
     const auto digit = static_cast<std::uint64_t>(text_[at_] - '0');
-    if (__builtin_mul_overflow(value, std::uint64_t{10}, &value) || __builtin_add_overflow(value, digit, &value)) {
+    if (__builtin_mul_overflow(value, std::uint64_t{10}, &value) ||
+        __builtin_add_overflow(value, digit, &value)) {
       fail("an integer beyond 64 bits");
     }
   }
   if (text_[start] == '0' && at_ - start > 1) fail("a number with a leading zero");
-  if (at_ < text_.size() && (text_[at_] == '.' || text_[at_] == 'e' || text_[at_] == 'E')) fail("expected an integer");
+  const char next = at_ < text_.size() ? text_[at_] : '\0';
+  if (next == '.' || next == 'e' || next == 'E') fail("expected an integer");
   return value;
 }
 

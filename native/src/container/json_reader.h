@@ -17,7 +17,8 @@ class JsonReader {
   /// Enters an object or array: then call `next_key` or `next_element` until it says false.
   void enter_object();
   void enter_array();
-  /// Reads the next key of the object and its colon; false at the object's end. Duplicates are the caller's matter.
+  /// Reads the next key of the object and its colon; false at the object's end. Duplicates are the caller's
+  /// matter.
   bool next_key(std::string& key);
   bool next_element();
 

@@ -138,11 +138,13 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
       if (errno == EINTR) continue;
       fail("cannot be written", errno);
     }
+    written_ += static_cast<std::uint64_t>(written);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
 }
 
-void AtomicFile::commit() {
+void AtomicFile::finish() {
+  if (descriptor_ < 0) return;
   int result;
   do {
     result = ::fsync(descriptor_);
@@ -150,12 +152,16 @@ void AtomicFile::commit() {
   if (result != 0) fail("cannot be brought to the disk", errno);
   // Network file systems report the last writes' failures here.
   if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) fail("cannot be written", errno);
+}
+
+void AtomicFile::commit() {
+  finish();
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot be replaced", errno);
   temporary_.clear();
   const std::string folder = target_.parent_path().native();
   const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (opened < 0) return;  // a folder that may be written to but not read
-  result = ::fsync(opened);
+  const int result = ::fsync(opened);
   const int error = errno;
   ::close(opened);
   if (result != 0 && !is_unsupported(error)) {

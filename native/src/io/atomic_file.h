@@ -33,10 +33,20 @@ class AtomicFile final : public ByteSink {
 
   void write(std::span<const std::byte> bytes) override;
 
-  /// Makes the bytes written so far the content of the path. Nothing may be written afterwards. Throws
-  /// Error(io); the old content is still there then, unless the message says that only the folder could not
-  /// be brought to the disk.
+  /// Brings the bytes written so far to the disk and closes the file, still under its other name. Nothing may
+  /// be written afterwards. Throws Error(io).
+  void finish();
+
+  /// `finish`, and makes the bytes the content of the path. Throws Error(io); the old content is still there
+  /// then, unless the message says that only the folder could not be brought to the disk.
   void commit();
+
+  /// Whether `commit` replaces, or has replaced, a file that was there.
+  bool replaces() const noexcept { return keeps_permissions_; }
+  /// Bytes written so far.
+  std::uint64_t written() const noexcept { return written_; }
+  /// Where the bytes go: absolute, links followed.
+  const std::filesystem::path& target() const noexcept { return target_; }
 
  private:
   void create(unsigned permissions);
@@ -47,6 +57,7 @@ class AtomicFile final : public ByteSink {
   std::filesystem::path target_;     ///< absolute, links followed
   std::filesystem::path temporary_;  ///< empty when there is none (any more)
   int descriptor_ = -1;
+  std::uint64_t written_ = 0;
   bool keeps_permissions_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <torchferry/error.h>
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <utility>
@@ -20,6 +21,7 @@ constexpr unsigned char kBinInt1 = 0x4B;
 constexpr unsigned char kBinInt2 = 0x4D;
 constexpr unsigned char kBinInt = 0x4A;
 constexpr unsigned char kLong1 = 0x8A;
+constexpr unsigned char kLong4 = 0x8B;
 constexpr unsigned char kBinFloat = 0x47;
 constexpr unsigned char kBinUnicode = 0x58;
 constexpr unsigned char kGlobal = 0x63;
@@ -33,6 +35,47 @@ constexpr unsigned char kBinPut = 0x71;
 constexpr unsigned char kLongBinPut = 0x72;
 constexpr unsigned char kBinGet = 0x68;
 constexpr unsigned char kLongBinGet = 0x6A;
+
+/// The fewest little-endian bytes that hold a number in two's complement.
+std::string twos_complement(std::string_view decimal) {
+  const bool negative = decimal.starts_with('-');
+  std::string_view digits = decimal.substr(negative ? 1 : 0);
+  if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos) {
+    throw Error(ErrorCode::invalid_argument, "'" + std::string(decimal) + "' is not an integer");
+  }
+  constexpr std::size_t kDigits = 9;
+  std::string bytes;
+  for (; !digits.empty(); digits.remove_prefix(std::min(digits.size(), kDigits))) {
+    const std::string_view part = digits.substr(0, kDigits);
+    std::uint64_t carry = 0;
+    std::uint64_t scale = 1;
+    for (const char digit : part) {
+      carry = carry * 10 + static_cast<std::uint64_t>(digit - '0');
+      scale *= 10;
+    }
+    for (char& byte : bytes) {
+      carry += static_cast<unsigned char>(byte) * scale;
+      byte = static_cast<char>(carry & 0xFF);
+      carry >>= 8;
+    }
+    for (; carry != 0; carry >>= 8) bytes += static_cast<char>(carry & 0xFF);
+  }
+  bytes += '\0';
+  if (negative) {
+    unsigned carry = 1;
+    for (char& byte : bytes) {
+      carry += static_cast<unsigned char>(~byte);
+      byte = static_cast<char>(carry & 0xFF);
+      carry >>= 8;
+    }
+  }
+  const auto has_sign = [negative](char byte) {
+    return ((static_cast<unsigned char>(byte) & 0x80) != 0) == negative;
+  };
+  const char filler = negative ? '\xFF' : '\0';
+  while (bytes.size() > 1 && bytes.back() == filler && has_sign(bytes[bytes.size() - 2])) bytes.pop_back();
+  return bytes == std::string_view("\0", 1) ? std::string() : bytes;
+}
 
 }  // namespace
 
@@ -65,6 +108,14 @@ void Writer::integer(std::int64_t value) {
     number(8, 1);
     number(bits, 8);
   }
+}
+
+void Writer::big_integer(std::string_view decimal) {
+  const std::string digits = twos_complement(decimal);
+  const bool is_long = digits.size() > 0xFF;
+  opcode(is_long ? kLong4 : kLong1);
+  number(digits.size(), is_long ? 4 : 1);
+  out_ += digits;
 }
 
 void Writer::real(double value) {
@@ -114,10 +165,13 @@ void Writer::global(std::string_view module, std::string_view name) {
   names_.emplace(std::move(lines), remember());
 }
 
-void Writer::end_tuple(std::size_t count) {
-  if (count == 0) return opcode(kEmptyTuple);  // shorter than remembering it
+std::optional<Memo> Writer::end_tuple(std::size_t count) {
+  if (count == 0) {
+    opcode(kEmptyTuple);  // shorter than remembering it
+    return std::nullopt;
+  }
   opcode(count > kShortTuple ? kTuple : static_cast<unsigned char>(kTuple1 + count - 1));
-  remember();
+  return remember();
 }
 
 void Writer::tuple(std::span<const std::int64_t> integers) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ class Writer {
   void none();
   void boolean(bool value);
   void integer(std::int64_t value);
+  /// An integer of any size: decimal digits, with '-' in front where it is negative. Throws
+  /// Error(invalid_argument) when it is not one.
+  void big_integer(std::string_view decimal);
   void real(double value);
   /// UTF-8; lone surrogates as three bytes. Throws Error(invalid_argument) when it is not.
   void text(std::string_view utf8);
@@ -35,11 +39,12 @@ class Writer {
   /// A class, function or constant by its name; equal ones are one object.
   void global(std::string_view module, std::string_view name);
 
+  /// Only a tuple with elements can be written again.
   template <class Elements>
-  void tuple(std::size_t count, const Elements& write) {
+  std::optional<Memo> tuple(std::size_t count, const Elements& write) {
     if (count > kShortTuple) mark();
     write();
-    end_tuple(count);
+    return end_tuple(count);
   }
   /// A tuple of integers, as sizes and strides are.
   void tuple(std::span<const std::int64_t> integers);
@@ -88,7 +93,7 @@ class Writer {
   void opcode(unsigned char code) { out_ += static_cast<char>(code); }
   void number(std::uint64_t value, std::size_t bytes);
   void mark() { opcode(0x28); }
-  void end_tuple(std::size_t count);
+  std::optional<Memo> end_tuple(std::size_t count);
   Memo end_call();
   Memo new_text(std::string_view utf8);
   Memo remember();

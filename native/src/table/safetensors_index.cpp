@@ -1,13 +1,13 @@
 #include <torchferry/error.h>
 
 #include <algorithm>
-#include <map>
 #include <unordered_map>
 
 #include "base/checked.h"
 #include "container/json_reader.h"
 #include "container/little_endian.h"
 #include "table/content_index.h"
+#include "table/safetensors_header.h"
 #include "table/table_builder.h"
 
 // safetensors: u64 length, a JSON header, then the bytes of all tensors without a gap.
@@ -15,47 +15,12 @@
 namespace torchferry {
 namespace {
 
-constexpr std::uint64_t kLargestHeader = 100'000'000;
 constexpr const char* kHeader = "header";
-
-struct Type {
-  std::uint32_t bits;
-  std::optional<DType> dtype;  ///< none: torch has no such type
-};
-
-const Type* type_named(std::string_view name) {
-  static const std::map<std::string_view, Type> types = {
-      {"BOOL", {8, DType::boolean}},
-      {"F4", {4, DType::float4_e2m1fn_x2}},
-      {"F6_E2M3", {6, std::nullopt}},
-      {"F6_E3M2", {6, std::nullopt}},
-      {"U8", {8, DType::uint8}},
-      {"I8", {8, DType::int8}},
-      {"F8_E5M2", {8, DType::float8_e5m2}},
-      {"F8_E4M3", {8, DType::float8_e4m3fn}},
-      {"F8_E8M0", {8, DType::float8_e8m0fnu}},
-      {"F8_E4M3FNUZ", {8, DType::float8_e4m3fnuz}},
-      {"F8_E5M2FNUZ", {8, DType::float8_e5m2fnuz}},
-      {"I16", {16, DType::int16}},
-      {"U16", {16, DType::uint16}},
-      {"F16", {16, DType::float16}},
-      {"BF16", {16, DType::bfloat16}},
-      {"I32", {32, DType::int32}},
-      {"U32", {32, DType::uint32}},
-      {"F32", {32, DType::float32}},
-      {"C64", {64, DType::complex64}},
-      {"F64", {64, DType::float64}},
-      {"I64", {64, DType::int64}},
-      {"U64", {64, DType::uint64}},
-  };
-  const auto found = types.find(name);
-  return found == types.end() ? nullptr : &found->second;
-}
 
 struct HeaderEntry {
   std::string_view name;
   std::string type_name;
-  Type type;
+  SafetensorsType type;
   std::vector<std::int64_t> shape;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -77,7 +42,7 @@ void read_entry(JsonReader& json, HeaderEntry& entry) {
     if (field == "dtype") {
       once(has_type);
       entry.type_name = json.string();
-      const Type* type = type_named(entry.type_name);
+      const SafetensorsType* type = safetensors_type_named(entry.type_name);
       if (type == nullptr) json.fail("unknown dtype '" + entry.type_name + "' of " + tensor_text(entry.name));
       entry.type = *type;
     } else if (field == "shape") {
@@ -134,7 +99,7 @@ std::vector<HeaderEntry> read_header(Checkpoint::State& state, std::string_view 
   bool has_metadata = false;
   json.enter_object();
   while (json.next_key(key)) {
-    if (key == "__metadata__") {
+    if (key == kSafetensorsMetadata) {
       if (has_metadata) json.fail("__metadata__ stands twice");
       has_metadata = true;
       state.flat_metadata = read_metadata(json);
@@ -242,7 +207,7 @@ void read_safetensors_index(Checkpoint::State& state) {
   std::byte length[8];
   source.read_at(0, length);
   const std::uint64_t size = load_u64(length);
-  if (size > kLargestHeader) throw Error(ErrorCode::corrupt, {}, kHeader, 0, "the header is too large");
+  if (size > kLargestSafetensorsHeader) throw Error(ErrorCode::corrupt, {}, kHeader, 0, "the header is too large");
   if (!range_within(8, size, source.size())) throw Error(ErrorCode::corrupt, {}, kHeader, 0, "the header passes the end of the file");
   state.pickle_record = kHeader;
   state.pickle.resize(size);

@@ -58,8 +58,10 @@ class Loading {
  private:
   std::optional<std::int64_t> version_of(const std::string& prefix) const {
     const std::string path = prefix.substr(0, prefix.empty() ? 0 : prefix.size() - 1);
-    const auto version = state_dict_.versions().find(path);
-    if (version == state_dict_.versions().end()) return std::nullopt;
+    const ModuleVersions& versions = state_dict_.versions();
+    const auto version =
+        std::find_if(versions.begin(), versions.end(), [&](const auto& one) { return one.first == path; });
+    if (version == versions.end()) return std::nullopt;
     return version->second;
   }
 

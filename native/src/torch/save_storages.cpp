@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/checked.h"
-#include "torch/views.h"
+#include "torch/storage_stream.h"
 
 namespace torchferry {
 namespace {
@@ -28,17 +28,6 @@ std::optional<std::uint64_t> reach(const at::Tensor& strided) {
     elements = steps ? checked_add(*elements, *steps) : std::nullopt;
   }
   return elements;
-}
-
-/// Bytes as elements of an ordinary type of the same size, which every libtorch kernel can copy.
-c10::ScalarType raw_type(std::size_t itemsize) {
-  switch (itemsize) {
-    case 2: return c10::kShort;
-    case 4: return c10::kInt;
-    case 8: return c10::kLong;
-    case 16: return c10::kComplexDouble;
-    default: return c10::kByte;
-  }
 }
 
 std::vector<std::int64_t> contiguous_strides(c10::IntArrayRef sizes) {
@@ -92,8 +81,17 @@ std::string location_tag(const c10::Device& device) {
   return named.type == "cpu" || named.type == "mps" || named.type == "meta" ? named.type : named.str();
 }
 
-std::string SavedStorages::location_of(const c10::Device& device) const {
-  return options_.tags == LocationTags::cpu ? "cpu" : location_tag(device);
+SavedStorages::SourceKey SavedStorages::key_of(const c10::Storage& storage) {
+  const c10::Device device = storage.device();
+  const void* const memory = storage.nbytes() == 0 ? nullptr : storage.data();
+  if (memory == nullptr) return {storage.unsafeGetStorageImpl(), 0, -1};
+  const auto type = static_cast<std::int64_t>(device.type());
+  return {memory, storage.nbytes(), type << 16 | (device.index() + 1)};
+}
+
+std::string SavedStorages::location_of(const Source& source) const {
+  if (options_.tags == LocationTags::cpu) return "cpu";
+  return source.location.empty() ? location_tag(source.storage.device()) : source.location;
 }
 
 SavedStorages::Extent SavedStorages::extent_of(const at::Tensor& strided) {
@@ -113,10 +111,19 @@ SavedStorages::Extent SavedStorages::extent_of(const at::Tensor& strided) {
   return {first / per_item * itemsize(dtype), *end, strided};
 }
 
-void SavedStorages::add(const at::Tensor& strided) {
+void SavedStorages::require_elements(const at::Tensor& strided) {
+  const c10::Storage& storage = strided.storage();
+  if (storage.device().is_cpu() && storage.nbytes() != 0 && storage.data() == nullptr) {
+    throw Error(ErrorCode::unsupported, "its storage has no memory");
+  }
+  extent_of(strided);
+}
+
+void SavedStorages::add(const at::Tensor& strided, const std::string& location) {
   Extent extent = extent_of(strided);
-  Source& source = sources_[strided.storage().unsafeGetStorageImpl()];
+  Source& source = sources_[key_of(strided.storage())];
   if (!source.storage) source.storage = strided.storage();
+  if (source.location.empty()) source.location = location;
   if (strided.numel() != 0 || !options_.compact) source.extents.push_back(std::move(extent));
 }
 
@@ -151,8 +158,7 @@ SavedStorages::Stretch SavedStorages::compact_stretch(const Source& source, std:
   const DType dtype = dtype_of(first);
   const std::uint64_t packed = static_cast<std::uint64_t>(first.numel()) * itemsize(dtype);
   if (alone && elements_per_item(dtype) == 1 && packed < stretch.saved.nbytes) {
-    stretch.saved.packed = view_on(source.storage, raw_type(itemsize(dtype)), first.sizes(), first.strides(),
-                                   first.storage_offset());
+    stretch.saved.packed = raw_view(first);
     stretch.saved.nbytes = packed;
   }
   return stretch;
@@ -199,8 +205,8 @@ std::size_t SavedStorages::number(Stretch& stretch) {
 SavedView SavedStorages::view_of(const at::Tensor& added) {
   const auto opaque = opaque_.find(added.unsafeGetTensorImpl());
   const bool is_opaque = opaque != opaque_.end();
-  Stretch& stretch =
-      is_opaque ? opaque->second : stretch_of(sources_.at(added.storage().unsafeGetStorageImpl()), added);
+  Source* const source = is_opaque ? nullptr : &sources_.at(key_of(added.storage()));
+  Stretch& stretch = is_opaque ? opaque->second : stretch_of(*source, added);
   const SavedStorage& saved = stretch.saved;
   SavedView view;
   view.dtype = dtype_of(added);
@@ -216,7 +222,7 @@ SavedView SavedStorages::view_of(const at::Tensor& added) {
   }
   view.key = number(stretch);
   view.storage_numel = view.untyped ? saved.nbytes : saved.nbytes / size;
-  view.location = is_opaque ? "cpu" : location_of(added.device());
+  view.location = is_opaque ? "cpu" : location_of(*source);
   if (saved.packed.defined() || (options_.compact && added.numel() == 0)) {
     view.offset = 0;
     view.strides = contiguous_strides(added.sizes());

@@ -7,9 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -42,9 +44,12 @@ class SavedStorages {
  public:
   explicit SavedStorages(const SaveOptions& options) : options_(options) {}
 
-  /// A strided tensor with a storage, on any device but meta. Throws Error(unsupported) when its storage does
-  /// not hold its elements, or torch.save has no form for its dtype.
-  void add(const at::Tensor& strided);
+  /// A strided tensor with a storage, on any device but meta. `location` is the tag that the storage is to be
+  /// saved with, empty for its device's; where tensors of one storage differ the first one counts. Throws
+  /// Error(unsupported) when its storage does not hold its elements, or torch.save has no form for its dtype.
+  void add(const at::Tensor& strided, const std::string& location = {});
+  /// Throws Error(unsupported) unless a strided tensor's storage holds all of its elements.
+  static void require_elements(const at::Tensor& strided);
   /// A tensor that shows no storage to others: a copy on the CPU of its own is written.
   void add_opaque(const at::Tensor& tensor);
 
@@ -68,11 +73,15 @@ class SavedStorages {
   };
   struct Source {
     c10::Storage storage;
+    std::string location;  ///< asked for by a tensor; empty: its device's
     std::vector<Extent> extents;
     std::vector<Stretch>
         stretches;  ///< once settled, in the order of their bytes; unless compact, one over all
     Stretch empty;  ///< compact: for tensors without elements
   };
+  /// Two storage objects of one piece of memory, as two loads of one mapped file give, are one source.
+  using SourceKey = std::tuple<const void*, std::uint64_t, std::int64_t>;
+  static SourceKey key_of(const c10::Storage& storage);
   static constexpr std::size_t kUnnumbered = ~std::size_t{0};
 
   static Extent extent_of(const at::Tensor& strided);
@@ -82,10 +91,10 @@ class SavedStorages {
   static Stretch compact_stretch(const Source& source, std::span<const Extent> extents);
   Stretch& stretch_of(Source& source, const at::Tensor& added) const;
   std::size_t number(Stretch& stretch);
-  std::string location_of(const c10::Device& device) const;
+  std::string location_of(const Source& source) const;
 
   const SaveOptions& options_;
-  std::unordered_map<const c10::StorageImpl*, Source> sources_;
+  std::map<SourceKey, Source> sources_;
   std::unordered_map<const c10::TensorImpl*, Stretch> opaque_;
   std::vector<SavedStorage> numbered_;
 };

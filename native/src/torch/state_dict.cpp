@@ -63,10 +63,10 @@ class Versions {
  public:
   Versions(const Checkpoint& checkpoint, std::vector<std::string> path)
       : checkpoint_(checkpoint), path_(std::move(path)) {}
-  explicit Versions(std::optional<std::map<std::string, std::int64_t>> versions)
+  explicit Versions(std::optional<ModuleVersions> versions)
       : versions_(std::move(versions)) {}
 
-  const std::optional<std::map<std::string, std::int64_t>>& get() const {
+  const std::optional<ModuleVersions>& get() const {
     std::call_once(once_, [this] {
       if (checkpoint_) read();
     });
@@ -87,7 +87,7 @@ class Versions {
       for (const auto& [name, value] : attributes->entries) {
         const bool is_version = name->kind == Value::Kind::string && name->text == "version";
         if (is_version && value->kind == Value::Kind::integer)
-          versions_->emplace(module->text, value->integer);
+          versions_->emplace_back(module->text, value->integer);
       }
     }
   }
@@ -95,7 +95,7 @@ class Versions {
   mutable std::once_flag once_;
   mutable std::optional<Checkpoint> checkpoint_;
   mutable std::vector<std::string> path_;
-  mutable std::optional<std::map<std::string, std::int64_t>> versions_;
+  mutable std::optional<ModuleVersions> versions_;
 };
 
 /// Time since the last call, for the phases of a load.
@@ -282,8 +282,8 @@ bool StateDict::is_parameter(std::size_t index) const noexcept { return state_->
 std::optional<std::size_t> StateDict::find(std::string_view key) const { return state_->names->find(key); }
 const LoadReport& StateDict::report() const noexcept { return state_->report; }
 
-const std::map<std::string, std::int64_t>& StateDict::versions() const {
-  static const std::map<std::string, std::int64_t> none;
+const ModuleVersions& StateDict::versions() const {
+  static const ModuleVersions none;
   const auto& versions = state_->versions->get();
   return versions ? *versions : none;
 }
@@ -291,7 +291,7 @@ const std::map<std::string, std::int64_t>& StateDict::versions() const {
 bool StateDict::has_metadata() const { return state_->versions->get().has_value(); }
 
 StateDict StateDict::select(std::span<const std::size_t> indices, std::vector<std::string> keys,
-                            std::optional<std::map<std::string, std::int64_t>> versions) const {
+                            std::optional<ModuleVersions> versions) const {
   if (!keys.empty() && keys.size() != indices.size()) {
     throw Error(ErrorCode::invalid_argument,
                 std::to_string(keys.size()) + " names for " + std::to_string(indices.size()) + " tensors");

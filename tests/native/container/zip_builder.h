@@ -18,7 +18,7 @@
 namespace torchferry::testing {
 
 inline void append_le(std::string& bytes, std::uint64_t value, std::size_t size) {
-  for (std::size_t i = 0; i < size; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xFF);
+  for (std::size_t i = 0; i < size; ++i) bytes += i < 8 ? static_cast<char>(value >> (8 * i) & 0xFF) : '\0';
 }
 
 /// Overwrites a little-endian number: how tests make a good archive lie.

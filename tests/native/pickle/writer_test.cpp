@@ -75,6 +75,26 @@ TEST(PickleWriter, IntegersTakeTheShortestFormThatLibtorchReads) {
   }
 }
 
+TEST(PickleWriter, IntegersOfAnySizeAreThoseOfPython) {
+  const auto pickled_decimal = [](std::string_view decimal) {
+    return pickled([&](Writer& out) { out.big_integer(decimal); });
+  };
+  EXPECT_EQ(pickled_decimal("9223372036854775808"), wire("8002 8a09 000000000000008000 2e"));  // 2^63
+  EXPECT_EQ(pickled_decimal("-9223372036854775809"), wire("8002 8a09 ffffffffffffff7fff 2e"));
+  EXPECT_EQ(pickled_decimal("1180591620717411303424"), wire("8002 8a09 000000000000000040 2e"));  // 2^70
+  EXPECT_EQ(pickled_decimal("0"), wire("8002 8a00 2e"));
+  EXPECT_EQ(pickled_decimal("-128"), wire("8002 8a01 80 2e"));
+  EXPECT_EQ(pickled_decimal("-129"), wire("8002 8a02 7fff 2e"));
+  const std::string long_one = "-1" + std::string(1'000, '7');
+  EXPECT_EQ(pickled_decimal(long_one)[2], '\x8B');
+  for (const std::string& decimal : {"123456789012345678901234567890"s, "-99999999999999999999"s, long_one}) {
+    EXPECT_EQ(text_of(pickled_decimal(decimal)), decimal);
+  }
+  for (const char* const wrong : {"", "-", "12a", "1.5", "+3"}) {
+    expect_error(ErrorCode::invalid_argument, "is not an integer", [&] { pickled_decimal(wrong); });
+  }
+}
+
 TEST(PickleWriter, PlainValues) {
   EXPECT_EQ(pickled([](Writer& out) { out.none(); }), wire("8002 4e 2e"));
   EXPECT_EQ(pickled([](Writer& out) { out.boolean(true); }), wire("8002 88 2e"));

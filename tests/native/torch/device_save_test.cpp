@@ -3,11 +3,15 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
 #include <c10/core/DeviceType.h>
 #include <gtest/gtest.h>
 #include <torchferry/error.h>
 #include <torchferry/save.h>
 
+#include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -68,6 +72,71 @@ TEST_F(DeviceSave, StoragesPassThroughABoundedBufferOnce) {
   EXPECT_TRUE(at::equal(tensor_at(back, "all"), values));
   EXPECT_TRUE(share_storage(tensor_at(back, "all"), tensor_at(back, "part")));
   EXPECT_TRUE(at::equal(tensor_at(back, "small"), values.slice(0, 0, 7)));
+}
+
+/// Counts the bytes that libtorch allocates on the host.
+class HostMemory final : public c10::Allocator {
+ public:
+  static HostMemory& watching() {
+    static HostMemory* const allocator = [] {
+      auto* const made = new HostMemory(c10::GetCPUAllocator());
+      c10::SetCPUAllocator(made, 1);
+      return made;
+    }();
+    allocator->peak_ = allocator->live_.load();
+    return *allocator;
+  }
+  std::size_t peak_since(std::size_t before) const { return peak_ - before; }
+  std::size_t live() const { return live_; }
+
+  c10::DataPtr allocate(std::size_t bytes) override {
+    peak_ = std::max<std::size_t>(peak_, live_ += bytes);
+    auto* const held = new Held{inner_->allocate(bytes), bytes, *this};
+    return {held->memory.get(), held, &release, c10::Device(c10::kCPU)};
+  }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
+
+ private:
+  struct Held {
+    c10::DataPtr memory;
+    std::size_t bytes;
+    HostMemory& owner;
+  };
+  explicit HostMemory(c10::Allocator* inner) : inner_(inner) {}
+  static void release(void* context) {
+    auto* const held = static_cast<Held*>(context);
+    held->owner.live_ -= held->bytes;
+    delete held;
+  }
+
+  c10::Allocator* const inner_;
+  std::atomic<std::size_t> live_{0};
+  std::atomic<std::size_t> peak_{0};
+};
+
+TEST_F(DeviceSave, HostMemoryStaysBoundedWhateverIsSaved) {
+  const at::Tensor flat = on_device(at::arange(16 * kMiB, c10::kFloat), 1);
+  const at::Tensor transposed = on_device(at::arange(8 * kMiB, c10::kFloat), 0).view({2048, -1}).t();
+  const StateDict state_dict = StateDict::of({{"flat", flat}, {"transposed", transposed}});
+  SaveOptions safetensors;
+  safetensors.format = Format::safetensors;
+  SaveOptions shards = safetensors;
+  shards.max_shard_bytes = 40 * kMiB;
+  for (const SaveOptions& options : {SaveOptions{}, safetensors, shards}) {
+    tf_fake_reset_stats();
+    HostMemory& host = HostMemory::watching();
+    const std::size_t before = host.live();
+    const SaveReport report = save(state_dict, path(), options);
+    EXPECT_LE(host.peak_since(before), 17U * kMiB);
+    EXPECT_GE(host.peak_since(before), 16U * kMiB) << "or nothing was counted";
+    EXPECT_EQ(stats(0).device_to_host_bytes + stats(1).device_to_host_bytes, 96 * kMiB);
+    EXPECT_LE(stats(0).allocated_peak_bytes, (32 + 17) * kMiB) << "packed in pieces, not as a whole";
+  }
+  const Checkpoint second = Checkpoint::open(folder_ / "model-00002-of-00002.pt");
+  const StateDict loaded = StateDict::load(second, load_to(Device::cpu()));
+  EXPECT_TRUE(at::equal(tensor_at(loaded, "transposed"), transposed.cpu()));
 }
 
 TEST_F(DeviceSave, TheTagsMaySayCpu) {

@@ -161,8 +161,8 @@ TEST(LoadStateDict, OldBatchNormsMayLackTheirCounter) {
   EXPECT_TRUE(model.load(plain).missing_keys.empty());
   EXPECT_EQ(model.batches.item<std::int64_t>(), 5);
   const std::vector<std::size_t> all{0, 1, 2, 3};
-  EXPECT_NO_THROW(model.load(plain.select(all, {}, std::map<std::string, std::int64_t>{{"", 1}, {"bn", 1}})));
-  const StateDict modern = plain.select(all, {}, std::map<std::string, std::int64_t>{{"", 1}, {"bn", 2}});
+  EXPECT_NO_THROW(model.load(plain.select(all, {}, ModuleVersions{{"", 1}, {"bn", 1}})));
+  const StateDict modern = plain.select(all, {}, ModuleVersions{{"", 1}, {"bn", 2}});
   const Error error = error_of([&] { model.load(modern); });
   EXPECT_EQ(error.message(),
             "Error(s) in loading state_dict for Net:\n\tMissing key(s) in state_dict: "

@@ -243,7 +243,7 @@ TEST(MappedLoad, VersionsComeFromTheMetadataOfTheChosenPlace) {
   const StateDict model = StateDict::load(checkpoint, checkpoint.entries(path), {}, path);
   EXPECT_EQ(model.key(0), "bn.weight");
   EXPECT_TRUE(model.has_metadata());
-  EXPECT_EQ(model.versions(), (std::map<std::string, std::int64_t>{{"", 1}, {"bn", 2}}));
+  EXPECT_EQ(model.versions(), (ModuleVersions{{"", 1}, {"bn", 2}}));
   const StateDict whole = StateDict::load(checkpoint);
   EXPECT_FALSE(whole.has_metadata());
   EXPECT_TRUE(whole.versions().empty());

@@ -60,9 +60,9 @@ TEST(StateDictTest, SelectsAndRenames) {
   EXPECT_EQ(some.key(0), "m.b");
   EXPECT_TRUE(some.is_parameter(0));
   EXPECT_TRUE(some.tensor(1).is_same(sd.tensor(0)));
-  const StateDict renamed = sd.select(indices, {"b", "a"}, std::map<std::string, std::int64_t>{{"bn", 2}});
+  const StateDict renamed = sd.select(indices, {"b", "a"}, ModuleVersions{{"bn", 2}});
   EXPECT_EQ(renamed.find("a"), 1U);
-  EXPECT_EQ(renamed.versions().at("bn"), 2);
+  EXPECT_EQ(renamed.versions(), (ModuleVersions{{"bn", 2}}));
   expect_error(ErrorCode::invalid_argument, "two tensors", [&] { sd.select(indices, {"x", "x"}); });
   expect_error(ErrorCode::invalid_argument, "1 names for 2", [&] { sd.select(indices, {"x"}); });
   const std::vector<std::size_t> beyond{3};

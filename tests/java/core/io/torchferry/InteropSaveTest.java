@@ -7,18 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
-import com.google.gson.Strictness;
-import com.google.gson.stream.JsonReader;
 import java.io.IOException;
-import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
@@ -44,10 +37,6 @@ class InteropSaveTest {
             "dtype_uint64", "dtype_complex128", "view_strided", "view_two_types_one_storage", "view_empty",
             "nest_bare_empty_dict", "nest_names", "nest_surrogate_name", "nest_dict_2501_tensors", "layout_quantized",
             "layout_sparse", "layout_nested", "location_cpu");
-
-    /** A case that we saved again. */
-    private record Saved(Path file, Path expected) {
-    }
 
     @TestFactory
     Stream<DynamicTest> orderedDicts(@TempDir Path folder) throws Exception {
@@ -104,62 +93,29 @@ class InteropSaveTest {
     private static Stream<DynamicTest> check(Path folder, SaveOptions options, int least,
             Predicate<InteropCases.Case> chosen) throws Exception {
         InteropCases cases = InteropPython.cases();
-        Map<String, JsonObject> rows = rows(cases);
-        Map<String, Saved> saved = new LinkedHashMap<>();
+        Map<String, JsonObject> rows = SavedCheck.rows(cases);
+        SavedCheck saved = new SavedCheck();
         for (InteropCases.Case one : cases.cases()) {
             if (one.refused() == null && !one.tensors().isEmpty() && chosen.test(one)) {
-                save(one, rows.get(one.name()), folder, options).ifPresent(files -> saved.put(one.name(), files));
+                save(one, rows.get(one.name()), folder, options, saved);
             }
         }
-        assertTrue(saved.size() >= least, () -> "only " + saved.size() + " cases were saved");
-        Map<String, JsonArray> problems = ask(saved);
-        return saved.keySet().stream().map(name -> DynamicTest.dynamicTest(name,
-                () -> assertEquals(new JsonArray(), problems.get(saved.get(name).file().toString()))));
+        return saved.tests(least);
     }
 
-    /** The cases as PyTorch described them, every field of every tensor. */
-    private static Map<String, JsonObject> rows(InteropCases cases) throws IOException {
-        Path json = cases.cases().get(0).file();
-        while (!Files.exists(json.resolveSibling("cases.json"))) {
-            json = json.getParent();
-        }
-        Map<String, JsonObject> rows = new LinkedHashMap<>();
-        for (JsonElement one : lenient(Files.readString(json.resolveSibling("cases.json"))).getAsJsonArray("cases")) {
-            rows.put(one.getAsJsonObject().get("name").getAsString(), one.getAsJsonObject());
-        }
-        return rows;
-    }
-
-    private static JsonObject lenient(String text) {
-        JsonReader reader = new JsonReader(new StringReader(text));
-        reader.setStrictness(Strictness.LENIENT);
-        reader.setNestingLimit(2000);
-        return JsonParser.parseReader(reader).getAsJsonObject();
-    }
-
-    /** Empty where our loader leaves tensors out: what is not loaded cannot be saved. */
-    private static Optional<Saved> save(InteropCases.Case one, JsonObject row, Path folder, SaveOptions options)
+    /** Nothing where our loader leaves tensors out: what is not loaded cannot be saved. */
+    private static void save(InteropCases.Case one, JsonObject row, Path folder, SaveOptions options, SavedCheck saved)
             throws IOException {
         Path file = folder.resolve(one.name() + ".pt");
         try (StateDict dict = Checkpoint.load(one.file(), LoadOptions.defaults().mapLocation(Device.cpu()))) {
             if (dict.size() != one.tensors().size()) {
-                return Optional.empty();
+                return;
             }
             dict.save(file, options);
-            Path expected = folder.resolve(one.name() + ".json");
-            Files.writeString(expected, ascii(expected(one, row, dict, options).toString()));
-            return Optional.of(new Saved(file, expected));
+            saved.add(one.name(), file, expected(one, row, dict, options));
         } catch (UnsupportedCheckpointException e) {
             assertTrue(one.accepts("unsupported"), () -> one + ": " + e.getMessage());
-            return Optional.empty();
         }
-    }
-
-    /** Keys may hold lone surrogates, which only escapes can write. */
-    private static String ascii(String json) {
-        StringBuilder text = new StringBuilder();
-        json.chars().forEach(c -> text.append(c < 0x80 ? Character.toString(c) : String.format("\\u%04x", c)));
-        return text.toString();
     }
 
     private static JsonObject expected(InteropCases.Case one, JsonObject row, StateDict dict, SaveOptions options) {
@@ -194,20 +150,5 @@ class InteropSaveTest {
         dict.metadata().ifPresent(known -> known.forEach(versions::addProperty));
         expected.add("versions", options.orderedDict() && dict.metadata().isPresent() ? versions : null);
         return expected;
-    }
-
-    /** What PyTorch finds wrong with each file. */
-    private static Map<String, JsonArray> ask(Map<String, Saved> saved) throws Exception {
-        List<String> command = new ArrayList<>(List.of(InteropPython.python(),
-                Fixtures.root().resolve("tests/interop/check_saved.py").toString()));
-        saved.values().forEach(one -> command.addAll(List.of(one.file().toString(), one.expected().toString())));
-        Fixtures.Outcome outcome = InteropPython.run(command, null);
-        Map<String, JsonArray> problems = new LinkedHashMap<>();
-        outcome.output().lines().filter(line -> line.startsWith("{\"file\": ")).forEach(line -> {
-            JsonObject answer = lenient(line);
-            problems.put(answer.get("file").getAsString(), answer.getAsJsonArray("problems"));
-        });
-        assertEquals(saved.size(), problems.size(), outcome::output);
-        return problems;
     }
 }

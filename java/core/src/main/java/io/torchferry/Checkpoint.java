@@ -189,6 +189,56 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
+    /**
+     * {@code torch.save(content, path)} with any content.
+     *
+     * @see #save(Object, Path, SaveOptions)
+     */
+    public static SaveReport save(Object content, Path path) throws IOException {
+        return save(content, path, SaveOptions.defaults());
+    }
+
+    /**
+     * Writes a checkpoint: what {@code torch.save(content, path)} does, with content of Java's.
+     *
+     * <pre>{@code
+     * Checkpoint.save(Content.dict().put("model", weights).put("optimizer", state).put("epoch", 3), path);
+     *
+     * try (Checkpoint file = Checkpoint.open(path)) {      // the same file again, one value changed
+     *     Checkpoint.save(Content.dict(file.root()).put("epoch", 4), path);
+     * }
+     * }</pre>
+     *
+     * <p>What the content may be made of, and what Python gets:
+     * <ul>
+     *   <li>{@code null}: None; {@code Boolean}: bool; {@code Byte}, {@code Short}, {@code Integer}, {@code Long},
+     *       {@code BigInteger}: int; {@code Float}, {@code Double}: float; {@code String}: str; {@code byte[]}: bytes;
+     *   <li>{@code Map}: dict, in the map's order, with keys of any kind here; {@code List}: list; {@code Set}: set;
+     *   <li>{@code int[]}, {@code long[]}, {@code double[]}, {@code float[]}: list of numbers;
+     *   <li>{@link StateDict}: an OrderedDict with its {@code _metadata}, as {@link StateDict#save} writes it;
+     *       {@link Tensor}: a tensor; {@link DType}, {@link Device}: {@code torch.dtype}, {@code torch.device};
+     *   <li>{@link Content}: dicts in the order in which they are filled, tuples, {@code torch.Size};
+     *   <li>{@link Value}, {@link TensorInfo}: what was read, unchanged. Tensors are taken from their
+     *       {@link Checkpoint}, which must be open, with their saved location; they need not be loaded. Objects of
+     *       classes that are not known are refused: they are not plain data.
+     * </ul>
+     *
+     * <p>An object that stands in two places is one object in the file. Tensors that share memory share it in the file,
+     * whatever parts of the content they are in. The file that a checkpoint was opened from may be replaced.
+     *
+     * @throws UnsupportedCheckpointException for what the format has no form for, naming the place in the content,
+     *     before anything is written
+     * @throws IllegalArgumentException for objects of other classes than these, content that contains itself, and what
+     *     Python cannot have (a list as a key, text with no UTF-8 form)
+     * @throws CheckpointException when the file cannot be written
+     * @throws DeviceOutOfMemoryException when memory runs out
+     * @throws java.util.concurrent.CancellationException when {@link Progress#cancel} was called
+     * @throws IllegalStateException when an owner of a tensor is closed
+     */
+    public static SaveReport save(Object content, Path path, SaveOptions options) throws IOException {
+        return new Saving(ContentPacking.of(content), options).to(path);
+    }
+
     /** What the file is. */
     public Format format() {
         return facts.format();
@@ -490,7 +540,7 @@ public final class Checkpoint implements AutoCloseable {
     private TensorTable table() {
         TensorTable known = table;
         if (known == null) {
-            known = handle.use(pointer -> new TensorTable(FormatNative.table(pointer)));
+            known = handle.use(pointer -> new TensorTable(FormatNative.table(pointer), handle));
             synchronized (handle) {
                 if (table == null) {
                     table = known;

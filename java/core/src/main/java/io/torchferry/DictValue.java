@@ -20,12 +20,14 @@ public final class DictValue implements Value {
     }
 
     private final String className;
+    private final List<Value> arguments;
     private final List<Entry> entries;
     private final List<Entry> attributes;
     private volatile Map<Value, Value> index;
 
-    DictValue(String className, List<Entry> entries, List<Entry> attributes) {
+    DictValue(String className, List<Value> arguments, List<Entry> entries, List<Entry> attributes) {
         this.className = className;
+        this.arguments = arguments;
         this.entries = entries;
         this.attributes = attributes;
     }
@@ -33,6 +35,11 @@ public final class DictValue implements Value {
     /** {@code "collections.OrderedDict"} and the like; "" for a plain dict. */
     public String className() {
         return className;
+    }
+
+    /** What its constructor was called with: a {@code defaultdict}'s factory, else nothing. */
+    public List<Value> arguments() {
+        return arguments;
     }
 
     /** The entries, unmodifiable. */

@@ -33,8 +33,8 @@ final class Handle {
 
     /** Work on several pointers. */
     @FunctionalInterface
-    interface UseAll<R> {
-        R with(long[] pointers);
+    interface UseAll<R, E extends Exception> {
+        R with(long[] pointers) throws E;
     }
 
     private final Resource resource;
@@ -92,7 +92,7 @@ final class Handle {
     }
 
     /** Like {@link #use}, on the pointers of several handles; the same one may be among them more than once. */
-    static <R> R useAll(Handle[] handles, UseAll<R> work) {
+    static <R, E extends Exception> R useAll(Handle[] handles, UseAll<R, E> work) throws E {
         long[] pointers = new long[handles.length];
         int entered = 0;
         try {

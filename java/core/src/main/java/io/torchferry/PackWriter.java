@@ -14,6 +14,28 @@ final class PackWriter {
         return new PackWriter().names(List.of(steps)).bytes();
     }
 
+    PackWriter u8(int value) {
+        room(1).put((byte) value);
+        return this;
+    }
+
+    PackWriter f64(double value) {
+        room(8).putDouble(value);
+        return this;
+    }
+
+    /** All that another writer has. */
+    PackWriter raw(PackWriter other) {
+        int length = other.out.position();
+        room(length).put(other.out.array(), 0, length);
+        return this;
+    }
+
+    PackWriter bytes(byte[] bytes) {
+        room(4 + bytes.length).putInt(bytes.length).put(bytes);
+        return this;
+    }
+
     PackWriter i32(int value) {
         room(4).putInt(value);
         return this;
@@ -25,9 +47,7 @@ final class PackWriter {
     }
 
     PackWriter string(String text) {
-        byte[] bytes = Utf8.encode(text);
-        room(4 + bytes.length).putInt(bytes.length).put(bytes);
-        return this;
+        return bytes(Utf8.encode(text));
     }
 
     PackWriter names(List<String> names) {

@@ -1,8 +1,9 @@
 package io.torchferry;
 
 /**
- * Watches one load from another thread, and can stop it. Give it to {@link LoadOptions#progress(Progress)}; a load
- * under way moves {@link #done} towards {@link #total}. One object serves one load at a time. Safe from any thread.
+ * Watches one load or save from another thread, and can stop it. Give it to {@link LoadOptions#progress(Progress)} or
+ * {@link SaveOptions#progress(Progress)}; the work under way moves {@link #done} towards {@link #total}. One object
+ * serves one piece of work at a time. Safe from any thread.
  */
 public final class Progress {
     private long handle;
@@ -10,17 +11,17 @@ public final class Progress {
     private long total;
     private boolean cancelled;
 
-    /** A progress that no load uses yet. */
+    /** A progress that nothing uses yet. */
     public Progress() {
     }
 
-    /** Bytes read or copied so far by the load under way, or by the last one. */
+    /** Bytes read, copied or written so far by the work under way, or by the last one. */
     public synchronized long done() {
         poll();
         return done;
     }
 
-    /** Bytes to read or copy; 0 until it is known, and where nothing has to move. */
+    /** Bytes to read, copy or write; 0 until it is known, and where nothing has to move. */
     public synchronized long total() {
         poll();
         return total;
@@ -33,9 +34,9 @@ public final class Progress {
     }
 
     /**
-     * Asks the load under way, or else the next one, to stop: it ends with
-     * {@link java.util.concurrent.CancellationException} and leaves nothing behind. Once cancelled, a progress stays
-     * so.
+     * Asks the load or save under way, or else the next one, to stop: it ends with
+     * {@link java.util.concurrent.CancellationException} and leaves nothing behind; of a save the old file stays.
+     * Once cancelled, a progress stays so.
      */
     public synchronized void cancel() {
         cancelled = true;
@@ -49,10 +50,10 @@ public final class Progress {
         return cancelled;
     }
 
-    /** Starts to follow a load; the native object is the loading thread's until {@link #end}. */
+    /** Starts to follow; the native object is the working thread's until {@link #end}. */
     synchronized long begin() {
         if (handle != 0) {
-            throw new IllegalStateException("this Progress follows another load that is still running");
+            throw new IllegalStateException("this Progress follows another load or save that is still running");
         }
         handle = FormatNative.progressCreate();
         done = 0;

@@ -3,7 +3,7 @@ package io.torchferry;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
-/** The thread that tells a listener how far a load has come; native code never calls Java. */
+/** The thread that tells a listener how far a load or save has come; native code never calls Java. */
 final class ProgressPoll implements AutoCloseable {
     private static final long PERIOD_MILLIS = 100;
 
@@ -40,7 +40,7 @@ final class ProgressPoll implements AutoCloseable {
         }
     }
 
-    /** The load ended well: the listener hears it once more, on the loading thread. */
+    /** The work ended well: the listener hears it once more, on the working thread. */
     void finished() {
         stop();
         if (listener != null) {

@@ -1,10 +1,12 @@
 package io.torchferry;
 
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
- * How a state dict is saved. Immutable: every method gives changed options and leaves these as they are.
+ * How content is saved. Immutable: every method gives changed options and leaves these as they are.
  *
  * <pre>{@code SaveOptions.defaults().locationTags(LocationTags.CPU).alignment(4096)}</pre>
  */
@@ -14,6 +16,10 @@ public final class SaveOptions {
     private static final SaveOptions DEFAULTS = new SaveOptions(new Fields());
 
     private static final class Fields implements Cloneable {
+        Format format = Format.ZIP;
+        long maxShardBytes;
+        Map<String, String> metadata = Map.of("format", "pt");
+        boolean repeatShared;
         boolean orderedDict = true;
         int alignment = 64;
         boolean checksums = true;
@@ -52,6 +58,54 @@ public final class SaveOptions {
         Fields changed = fields.clone();
         change.on(changed);
         return new SaveOptions(changed);
+    }
+
+    /**
+     * {@link Format#ZIP} (at first), which is {@code torch.save}'s, or {@link Format#SAFETENSORS}, which holds state
+     * dicts and flat maps of names and tensors.
+     *
+     * @throws IllegalArgumentException for another format: they are not written
+     */
+    public SaveOptions format(Format format) {
+        if (format != Format.ZIP && format != Format.SAFETENSORS) {
+            throw new IllegalArgumentException("files of the format " + format + " are not written; zip and "
+                    + "safetensors are");
+        }
+        return with(f -> f.format = format);
+    }
+
+    /**
+     * State dicts of more bytes are spread over files of at most this many bytes of tensors each and an index that says
+     * which tensor is where, as Hugging Face's libraries do: {@code model.safetensors} becomes
+     * {@code model-00001-of-00003.safetensors} and so on with {@code model.safetensors.index.json}. Tensors that share
+     * memory stay together in zip files; a tensor that is larger alone gets a file of its own. No limit at first.
+     *
+     * @throws IllegalArgumentException unless it is positive
+     */
+    public SaveOptions maxShardBytes(long bytes) {
+        if (bytes <= 0) {
+            throw new IllegalArgumentException("a shard needs room for at least one byte, not " + bytes);
+        }
+        return with(f -> f.maxShardBytes = bytes);
+    }
+
+    /**
+     * What a safetensors file holds as {@code __metadata__}; {@code {"format": "pt"}} at first, which is what Hugging
+     * Face's libraries look for. A copy is kept.
+     */
+    public SaveOptions metadata(Map<String, String> metadata) {
+        Map<String, String> copy = Map.copyOf(metadata);
+        return with(f -> f.metadata = copy);
+    }
+
+    /**
+     * What becomes of several names of one tensor in a safetensors file, which cannot say that they are. {@code false}
+     * (at first): it is written once, under the name that sorts first, and {@code __metadata__} says
+     * {@code {"left out": "kept"}}, as {@code safetensors.torch.save_model} does. {@code true}: under every name. Views
+     * that differ are always written each for itself.
+     */
+    public SaveOptions repeatShared(boolean on) {
+        return with(f -> f.repeatShared = on);
     }
 
     /**
@@ -117,6 +171,26 @@ public final class SaveOptions {
         return with(f -> f.listener = listener);
     }
 
+    /** See {@link #format(Format)}. */
+    public Format format() {
+        return fields.format;
+    }
+
+    /** See {@link #maxShardBytes(long)}; empty: no limit. */
+    public OptionalLong maxShardBytes() {
+        return fields.maxShardBytes == 0 ? OptionalLong.empty() : OptionalLong.of(fields.maxShardBytes);
+    }
+
+    /** See {@link #metadata(Map)}. */
+    public Map<String, String> metadata() {
+        return fields.metadata;
+    }
+
+    /** See {@link #repeatShared(boolean)}. */
+    public boolean repeatShared() {
+        return fields.repeatShared;
+    }
+
     /** See {@link #orderedDict(boolean)}. */
     public boolean orderedDict() {
         return fields.orderedDict;
@@ -159,7 +233,13 @@ public final class SaveOptions {
 
     /** As the bridge reads them. */
     byte[] packed() {
-        return new PackWriter()
+        PackWriter out = new PackWriter()
+                .i32(fields.format.ordinal())
+                .i64(fields.maxShardBytes)
+                .i32(fields.repeatShared ? 1 : 0)
+                .i32(fields.metadata.size());
+        fields.metadata.forEach((name, text) -> out.string(name).string(text));
+        return out
                 .i32(fields.orderedDict ? 1 : 0)
                 .i32(fields.alignment)
                 .i32(fields.checksums ? 1 : 0)

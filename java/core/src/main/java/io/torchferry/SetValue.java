@@ -4,10 +4,17 @@ import java.util.List;
 
 /** A {@code set} or {@code frozenset}, in the order of the file. */
 public final class SetValue implements Value {
+    private final String className;
     private final List<Value> items;
 
-    SetValue(List<Value> items) {
+    SetValue(String className, List<Value> items) {
+        this.className = className;
         this.items = items;
+    }
+
+    /** {@code "frozenset"}; "" for a plain set. */
+    public String className() {
+        return className;
     }
 
     /** The items, unmodifiable. */

@@ -197,8 +197,8 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
      *
      * @see #save(Path, SaveOptions)
      */
-    public void save(Path path) throws IOException {
-        save(path, SaveOptions.defaults());
+    public SaveReport save(Path path) throws IOException {
+        return save(path, SaveOptions.defaults());
     }
 
     /**
@@ -212,16 +212,19 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
      * storage that differ in dtype, which {@code torch.save} refuses, are saved in a form that {@code torch.load}
      * reads.
      *
-     * @throws UnsupportedCheckpointException naming the tensor, before anything is written, when {@code torch.save} has
-     *     no form for it
+     * <p>With {@link SaveOptions#format} safetensors the file is what {@code safetensors.torch.save_file} writes; with
+     * {@link SaveOptions#maxShardBytes} a large dict becomes several files and an index.
+     *
+     * @throws UnsupportedCheckpointException naming the tensor, before anything is written, when the format has no form
+     *     for it
      * @throws IllegalArgumentException when a key is not text that Python can hold
      * @throws CheckpointException when the file cannot be written
      * @throws DeviceOutOfMemoryException when memory runs out
      * @throws java.util.concurrent.CancellationException when {@link Progress#cancel} was called
      * @throws IllegalStateException after close
      */
-    public void save(Path path, SaveOptions options) throws IOException {
-        new Saving(index, options).to(path);
+    public SaveReport save(Path path, SaveOptions options) throws IOException {
+        return Checkpoint.save(this, path, options);
     }
 
     /**

@@ -20,6 +20,7 @@ final class TensorTable {
     private static final int ROW_BYTES = 88;
     private static final int STORAGE_BYTES = 28;
 
+    private final Handle checkpoint;
     private final ByteBuffer data;
     private final int tensorCount;
     private final int rows;
@@ -32,7 +33,9 @@ final class TensorTable {
     private final Names firstKeys;
     private final Names files;
 
-    TensorTable(byte[] packed) {
+    /** {@code checkpoint}: whose tensors these are. */
+    TensorTable(byte[] packed, Handle checkpoint) {
+        this.checkpoint = checkpoint;
         PackReader in = new PackReader(packed);
         data = in.table();
         tensorCount = in.i32();
@@ -48,6 +51,11 @@ final class TensorTable {
         storageKeys = in.names();
         firstKeys = in.names();
         files = in.names();
+    }
+
+    /** The opened checkpoint, for those who need the bytes; perhaps closed by now. */
+    Handle checkpoint() {
+        return checkpoint;
     }
 
     /** The tensor of a row under its first name. */

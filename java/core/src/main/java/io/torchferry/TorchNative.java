@@ -70,8 +70,9 @@ final class TorchNative {
 
     static native long cast(long dict, int dtype);
 
-    /** {@code options}: {@link SaveOptions#packed}. */
-    static native void save(long dict, byte[] path, byte[] options, long progress) throws IOException;
+    /** {@code content}: {@link ContentPacking}; {@code options}: {@link SaveOptions#packed}. Gives the report. */
+    static native byte[] save(byte[] content, long[] dicts, long[] checkpoints, byte[] path, byte[] options,
+            long progress) throws IOException;
 
     static native long of(long[] dicts, int[] indices, byte[] keys);
 

@@ -4,10 +4,17 @@ import java.util.List;
 
 /** A {@code tuple}, also a {@code torch.Size}. */
 public final class TupleValue implements Value {
+    private final String className;
     private final List<Value> items;
 
-    TupleValue(List<Value> items) {
+    TupleValue(String className, List<Value> items) {
+        this.className = className;
         this.items = items;
+    }
+
+    /** {@code "torch.Size"} and the like; "" for a plain tuple. */
+    public String className() {
+        return className;
     }
 
     /** The items, unmodifiable. */

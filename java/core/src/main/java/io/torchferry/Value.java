@@ -92,9 +92,20 @@ public sealed interface Value
     /** A {@code bytes} or {@code bytearray}. */
     final class Bytes implements Value {
         private final byte[] value;
+        private final String className;
+
+        Bytes(byte[] value, String className) {
+            this.value = value;
+            this.className = className;
+        }
 
         Bytes(byte[] value) {
-            this.value = value;
+            this(value, "");
+        }
+
+        /** {@code "bytearray"}; "" for {@code bytes}. */
+        public String className() {
+            return className;
         }
 
         /** A fresh copy of the bytes. */

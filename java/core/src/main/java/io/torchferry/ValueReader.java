@@ -39,11 +39,11 @@ final class ValueReader {
             case 4 -> new Value.Real(in.f64());
             case 5 -> new Value.Complex(in.f64(), in.f64());
             case 6 -> new Value.Str(in.string());
-            case 7 -> new Value.Bytes(in.bytes());
+            case 7 -> new Value.Bytes(in.bytes(), in.string());
             case 8 -> new ListValue(items());
-            case 9 -> new TupleValue(items());
-            case 10 -> new SetValue(items());
-            case 11 -> new DictValue(in.string(), entries(), entries());
+            case 9 -> new TupleValue(in.string(), items());
+            case 10 -> new SetValue(in.string(), items());
+            case 11 -> new DictValue(in.string(), items(), entries(), entries());
             case 12 -> tensor();
             case 13 -> new ArrayValue(in.string(), in.longs(), in.bytes());
             case 14 -> new DTypeValue(in.string());

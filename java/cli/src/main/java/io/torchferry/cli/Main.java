@@ -18,8 +18,8 @@ import picocli.CommandLine.TypeConversionException;
         header = "PyTorch checkpoints in the JVM: read, placed on any device, checked.",
         synopsisSubcommandLabel = "COMMAND",
         description = "%nReads what torch.save wrote, without Python and without running any code of the file.%n",
-        subcommands = {InspectCommand.class, LoadCommand.class, VerifyCommand.class, DiffCommand.class,
-            DemoCommand.class, DoctorCommand.class, BenchCommand.class},
+        subcommands = {InspectCommand.class, LoadCommand.class, ConvertCommand.class, VerifyCommand.class,
+            DiffCommand.class, DemoCommand.class, DoctorCommand.class, BenchCommand.class},
         versionProvider = VersionInfo.class,
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {
@@ -34,6 +34,7 @@ import picocli.CommandLine.TypeConversionException;
             "  torchferry load model.pth --digest --json       SHA-256 of every tensor",
             "  torchferry verify model.pth                     is a byte of it damaged?",
             "  torchferry diff before.pth after.pth            which tensors changed, by how much",
+            "  torchferry convert model.pt model.safetensors   write it in another format",
             "  torchferry demo                                 a GPU's checkpoint, used here",
             "  torchferry doctor                               what is missing here",
             "%n`torchferry help COMMAND` tells more about a command."})

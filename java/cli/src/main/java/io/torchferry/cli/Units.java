@@ -2,6 +2,8 @@ package io.torchferry.cli;
 
 import java.util.Locale;
 import java.util.StringJoiner;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** How bytes, durations and shapes read for a person. Sizes are decimal (1 MB = 1,000,000 bytes), as PyTorch's are. */
 final class Units {
@@ -21,6 +23,31 @@ final class Units {
             unit++;
         }
         return threeDigits(size) + " " + SIZES[unit];
+    }
+
+    /**
+     * The bytes that "5GB", "512MiB", "100kB" or "1000" say; the units of people (1 GB = 1,000,000,000) and of memory.
+     *
+     * @throws IllegalArgumentException for other text, and for none at all
+     */
+    static long parseBytes(String text) {
+        Matcher size = Pattern.compile("([0-9]+)\\s*([kmgt]?)(i?)b?", Pattern.CASE_INSENSITIVE)
+                .matcher(text.strip());
+        if (size.matches() && !(size.group(2).isEmpty() && !size.group(3).isEmpty())) {
+            try {
+                int power = "kmgt".indexOf(size.group(2).toLowerCase(Locale.ROOT)) + (size.group(2).isEmpty() ? 0 : 1);
+                long bytes = Long.parseLong(size.group(1));
+                for (int i = 0; i < power; i++) {
+                    bytes = Math.multiplyExact(bytes, size.group(3).isEmpty() ? 1000L : 1024L);
+                }
+                if (bytes > 0) {
+                    return bytes;
+                }
+            } catch (ArithmeticException | NumberFormatException tooLarge) {
+                throw new IllegalArgumentException("'" + text + "' is too large", tooLarge);
+            }
+        }
+        throw new IllegalArgumentException("'" + text + "' is not a size; write 5GB, 512MiB or a number of bytes");
     }
 
     /** "850 ns", "12.3 us", "4.56 ms", "1.23 s", "3 min 20 s". */

@@ -1,4 +1,4 @@
-#include "torch/save_pickle.h"
+#include "torch/save_tensors.h"
 
 #include <ATen/NestedTensorImpl.h>
 #include <torchferry/devices.h>
@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "torch/compound.h"
-#include "torch/translate_errors.h"
 
 namespace torchferry {
 namespace {
@@ -53,42 +52,13 @@ std::string_view layout_name(c10::Layout layout) {
   throw Error(ErrorCode::unsupported, "torch.save has no form for " + std::string(what));
 }
 
-/// Runs `work`; its errors name the tensor.
-template <class Work>
-void for_tensor(std::string_view key, const Work& work) {
-  try {
-    translated(ErrorCode::unsupported, work);
-  } catch (const Error& error) {
-    throw Error(error.code(), error.file(), error.record(), error.offset(),
-                "tensor '" + std::string(key) + "': " + error.message());
-  }
-}
-
 }  // namespace
 
-StateDictPickle::StateDictPickle(const StateDict& state_dict, const SaveOptions& options)
-    : state_dict_(state_dict), options_(options), storages_(options) {}
-
-std::string StateDictPickle::write() {
-  for (std::size_t i = 0; i < state_dict_.size(); ++i) {
-    for_tensor(state_dict_.key(i), [&] { collect(state_dict_.tensor(i)); });
-  }
-  if (options_.ordered_dict) {
-    write_hooks();  // an empty OrderedDict too
-  } else {
-    out_.empty_dict();
-  }
-  out_.set_items(state_dict_.size(),
-                 [&](std::size_t i) { for_tensor(state_dict_.key(i), [&] { write_item(i); }); });
-  if (options_.ordered_dict && state_dict_.has_metadata()) write_metadata();
-  return std::move(out_).finish();
-}
-
-void StateDictPickle::collect(const at::Tensor& tensor) {
+void TensorPickle::collect(const at::Tensor& tensor, const std::string& location) {
   if (is_compound(tensor)) {
     const std::vector<at::Tensor> parts = parts_of(tensor);
     if (parts.empty()) refuse("tensors of this layout");
-    for (const at::Tensor& part : parts) collect(part);
+    for (const at::Tensor& part : parts) collect(part, location);
     return;
   }
   if (tensor.is_meta()) {
@@ -100,67 +70,45 @@ void StateDictPickle::collect(const at::Tensor& tensor) {
   if (!tensor.has_storage()) refuse("a tensor without a storage");
   if (tensor._is_zerotensor())
     refuse("a tensor that stands for zeros without having them; save a clone of it");
-  const c10::Storage& storage = tensor.storage();
-  if (storage.device().is_cpu() && storage.nbytes() != 0 && storage.data() == nullptr) {
-    refuse("a tensor whose storage has no memory");
-  }
-  storages_.add(tensor);
+  SavedStorages::require_elements(tensor);
+  storages_.add(tensor, location);
   if (!tensor.is_quantized()) return;
   const Quantization quantization = quantization_of(tensor);
   if (!quantization.scales.defined()) return;
-  collect(quantization.scales);
-  collect(quantization.zero_points);
+  collect(quantization.scales, location);
+  collect(quantization.zero_points, location);
 }
 
-void StateDictPickle::write_item(std::size_t index) {
-  out_.text(state_dict_.key(index));
-  const at::Tensor& tensor = state_dict_.tensor(index);
-  const bool parameter = options_.keep_parameters && state_dict_.is_parameter(index);
-  const std::pair identity(static_cast<const c10::TensorImpl*>(tensor.unsafeGetTensorImpl()), parameter);
-  if (const auto known = written_.find(identity); known != written_.end()) return out_.recall(known->second);
-  written_.emplace(identity, parameter ? write_parameter(tensor) : write_tensor(tensor));
+Memo TensorPickle::write(const at::Tensor& tensor, TensorForm form) {
+  const std::pair identity(static_cast<const c10::TensorImpl*>(tensor.unsafeGetTensorImpl()), form);
+  if (const auto known = written_.find(identity); known != written_.end()) {
+    out_.recall(known->second);
+    return known->second;
+  }
+  const bool gradient = form == TensorForm::with_gradient && tensor.requires_grad();
+  const Memo memo = form == TensorForm::parameter ? write_parameter(tensor) : write_tensor(tensor, gradient);
+  written_.emplace(identity, memo);
+  return memo;
 }
 
-/// The modules' versions: the attributes of the OrderedDict written last.
-void StateDictPickle::write_metadata() {
-  const auto& versions = state_dict_.versions();
-  out_.build([&] {
-    out_.empty_dict();
-    out_.set_items(1, [&](std::size_t) {
-      out_.word("_metadata");
-      write_hooks();
-      auto next = versions.begin();
-      out_.set_items(versions.size(), [&](std::size_t) {
-        out_.text(next->first);
-        out_.empty_dict();
-        out_.set_items(1, [&](std::size_t) {
-          out_.word("version");
-          out_.integer(next->second);
-        });
-        ++next;
-      });
-    });
-  });
-}
-
-Memo StateDictPickle::write_parameter(const at::Tensor& tensor) {
+Memo TensorPickle::write_parameter(const at::Tensor& tensor) {
   return out_.call(kUtils, "_rebuild_parameter", 3, [&] {
-    write_tensor(tensor);
+    write_tensor(tensor, false);
     out_.boolean(tensor.requires_grad());
     write_hooks();
   });
 }
 
-Memo StateDictPickle::write_tensor(const at::Tensor& tensor) {
+Memo TensorPickle::write_tensor(const at::Tensor& tensor, bool gradient) {
   if (tensor.is_nested()) return write_nested(tensor);
   if (tensor.layout() != c10::kStrided) return write_sparse(tensor);
-  if (tensor.is_meta()) return write_meta(tensor);
+  if (tensor.is_meta()) return write_meta(tensor, gradient);
   if (is_written_from_cpu(tensor) && options_.tags == LocationTags::device)
-    return write_device_tensor(tensor);
-  return tensor.is_quantized() ? write_quantized(tensor) : write_strided(tensor);
+    return write_device_tensor(tensor, gradient);
+  return tensor.is_quantized() ? write_quantized(tensor, gradient) : write_strided(tensor, gradient);
 }
 
-Memo StateDictPickle::write_strided(const at::Tensor& tensor) {
+Memo TensorPickle::write_strided(const at::Tensor& tensor, bool gradient) {
   const SavedView view = storages_.view_of(tensor);
   const bool conj = tensor.is_conj() && !is_written_from_cpu(tensor);
   const bool neg = tensor.is_neg() && !is_written_from_cpu(tensor);
@@ -170,7 +118,7 @@ Memo StateDictPickle::write_strided(const at::Tensor& tensor) {
     out_.integer(view.offset);
     out_.tuple(tensor.sizes());
     out_.tuple(view.strides);
-    out_.boolean(false);  // requires_grad
+    out_.boolean(gradient);
     write_hooks();
     if (view.untyped) write_dtype(tensor.scalar_type());
     if (!conj && !neg) return;
@@ -182,7 +130,7 @@ Memo StateDictPickle::write_strided(const at::Tensor& tensor) {
   });
 }
 
-Memo StateDictPickle::write_quantized(const at::Tensor& tensor) {
+Memo TensorPickle::write_quantized(const at::Tensor& tensor, bool gradient) {
   const SavedView view = storages_.view_of(tensor);
   const Quantization quantization = quantization_of(tensor);
   return out_.call(kUtils, "_rebuild_qtensor", 7, [&] {
@@ -199,54 +147,54 @@ Memo StateDictPickle::write_quantized(const at::Tensor& tensor) {
     } else {
       out_.tuple(4, [&] {
         out_.global("torch", "per_channel_affine");  // float_qparams too: their scales' dtype tells them
-        write_tensor(quantization.scales);
-        write_tensor(quantization.zero_points);
+        write_tensor(quantization.scales, false);
+        write_tensor(quantization.zero_points, false);
         out_.integer(quantization.axis);
       });
     }
-    out_.boolean(false);
+    out_.boolean(gradient);
     write_hooks();
   });
 }
 
-Memo StateDictPickle::write_sparse(const at::Tensor& tensor) {
+Memo TensorPickle::write_sparse(const at::Tensor& tensor) {
   const std::vector<at::Tensor> parts = parts_of(tensor);
   const bool coo = tensor.layout() == c10::kSparse;
   return out_.call(kUtils, "_rebuild_sparse_tensor", 2, [&] {
     write_layout(tensor.layout());
     out_.tuple(4, [&] {
-      for (const at::Tensor& part : parts) write_tensor(part);
+      for (const at::Tensor& part : parts) write_tensor(part, false);
       write_size(tensor);
       if (coo) out_.boolean(tensor.is_coalesced());
     });
   });
 }
 
-Memo StateDictPickle::write_nested(const at::Tensor& tensor) {
+Memo TensorPickle::write_nested(const at::Tensor& tensor) {
   return out_.call(kUtils, "_rebuild_nested_tensor", 4, [&] {
-    for (const at::Tensor& part : parts_of(tensor)) write_tensor(part);
+    for (const at::Tensor& part : parts_of(tensor)) write_tensor(part, false);
   });
 }
 
-Memo StateDictPickle::write_meta(const at::Tensor& tensor) {
+Memo TensorPickle::write_meta(const at::Tensor& tensor, bool gradient) {
   return out_.call(kUtils, "_rebuild_meta_tensor_no_storage", 4, [&] {
     write_dtype(tensor.scalar_type());
     out_.tuple(tensor.sizes());
     out_.tuple(tensor.strides());
-    out_.boolean(false);
+    out_.boolean(gradient);
   });
 }
 
-Memo StateDictPickle::write_device_tensor(const at::Tensor& tensor) {
+Memo TensorPickle::write_device_tensor(const at::Tensor& tensor, bool gradient) {
   return out_.call(kUtils, "_rebuild_device_tensor_from_cpu_tensor", 4, [&] {
-    write_strided(tensor);
+    write_strided(tensor, false);
     write_dtype(tensor.scalar_type());
     out_.word(from_c10(tensor.device()).str());
-    out_.boolean(false);
+    out_.boolean(gradient);
   });
 }
 
-void StateDictPickle::write_storage(const SavedView& view) {
+void TensorPickle::write_storage(const SavedView& view) {
   out_.persistent(5, [&] {
     out_.word("storage");
     out_.global(view.untyped ? "torch.storage" : "torch",
@@ -257,21 +205,20 @@ void StateDictPickle::write_storage(const SavedView& view) {
   });
 }
 
-void StateDictPickle::write_size(const at::Tensor& tensor) {
+void TensorPickle::write_size(const at::Tensor& tensor) {
   out_.call("torch", "Size", 1, [&] { out_.tuple(tensor.sizes()); });
 }
 
-void StateDictPickle::write_layout(c10::Layout layout) {
+void TensorPickle::write_layout(c10::Layout layout) {
   if (const auto known = layouts_.find(layout); known != layouts_.end()) return out_.recall(known->second);
   layouts_.emplace(
       layout, out_.call("torch.serialization", "_get_layout", 1, [&] { out_.word(layout_name(layout)); }));
 }
 
-void StateDictPickle::write_dtype(c10::ScalarType type) { out_.global("torch", name(dtype_of(type))); }
+void TensorPickle::write_dtype(c10::ScalarType type) { out_.global("torch", name(dtype_of(type))); }
 
-/// The backward_hooks of a tensor, always an empty OrderedDict.
-void StateDictPickle::write_hooks() {
-  out_.call("collections", "OrderedDict", 0, [] {});
+Memo TensorPickle::write_hooks() {
+  return out_.call("collections", "OrderedDict", 0, [] {});
 }
 
 }  // namespace torchferry
