@@ -67,9 +67,9 @@ def load(path, **options):
         return torch.load(path, **options)
 
 
-def observed(path, nested):
+def observed(path, nested, options):
     locations = observe.Locations()
-    out = describe(load(path, map_location=locations), locations.of, nested)
+    out = describe(load(path, map_location=locations, **options), locations.of, nested)
     tags = [row["location"] for row in out["tensors"]]
     out["locations"] = observe.distinct(tags + locations.order if nested else tags)
     return out
@@ -166,7 +166,8 @@ def check(path, expected):
             problems.append("%s: %s: %s" % (way, type(error).__name__, error))
             return {}
 
-    found = compare("locations", lambda: observed(path, nested))
+    unrestricted = {} if expected.get("weights_only", True) else WAYS["unrestricted"]
+    found = compare("locations", lambda: observed(path, nested, unrestricted))
     for way, options in WAYS.items():
         if options.get("weights_only", True) and not expected.get("weights_only", True):
             continue

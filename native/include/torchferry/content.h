@@ -88,7 +88,7 @@ class Content {
     Entries attributes;
     at::Tensor tensor;       ///< Kind::tensor
     bool parameter = false;  ///< the tensor is a torch.nn.Parameter
-    std::string location;    ///< that the tensor is saved with; empty: its device's
+    std::optional<std::string> location;  ///< that the tensor is saved with; none: its device's
     std::optional<StateDict> state_dict;  ///< Kind::dict that stands for a whole state dict
   };
   explicit Content(Node node);

@@ -3,7 +3,6 @@
 #include <torch/version.h>
 #include <torchferry/error.h>
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,7 +24,7 @@ struct Shared {
   std::uint32_t torch = TORCH_VERSION_MAJOR * 1000 + TORCH_VERSION_MINOR;
   std::vector<std::pair<std::string, at::Tensor>> items{};
   std::vector<bool> parameters{};
-  std::optional<std::map<std::string, std::int64_t>> versions{};
+  std::optional<std::vector<std::pair<std::string, std::int64_t>>> versions{};
 };
 
 Shared& shared_at(std::int64_t handle) {

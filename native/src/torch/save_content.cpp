@@ -90,7 +90,7 @@ void ContentPickle::collect(const Content& content) {
   }
 }
 
-void ContentPickle::collect(const at::Tensor& tensor, const std::string& location) {
+void ContentPickle::collect(const at::Tensor& tensor, const std::optional<std::string>& location) {
   at_tensor_ = true;
   tensors_.collect(tensor, location);
   at_tensor_ = false;

@@ -32,7 +32,7 @@ class ContentPickle {
   using Node = Content::Node;
 
   void collect(const Content& content);
-  void collect(const at::Tensor& tensor, const std::string& location);
+  void collect(const at::Tensor& tensor, const std::optional<std::string>& location);
   void collect(const StateDict& state_dict);
 
   void write(const Content& content);

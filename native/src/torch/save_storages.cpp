@@ -91,7 +91,7 @@ SavedStorages::SourceKey SavedStorages::key_of(const c10::Storage& storage) {
 
 std::string SavedStorages::location_of(const Source& source) const {
   if (options_.tags == LocationTags::cpu) return "cpu";
-  return source.location.empty() ? location_tag(source.storage.device()) : source.location;
+  return source.location ? *source.location : location_tag(source.storage.device());
 }
 
 SavedStorages::Extent SavedStorages::extent_of(const at::Tensor& strided) {
@@ -119,11 +119,11 @@ void SavedStorages::require_elements(const at::Tensor& strided) {
   extent_of(strided);
 }
 
-void SavedStorages::add(const at::Tensor& strided, const std::string& location) {
+void SavedStorages::add(const at::Tensor& strided, const std::optional<std::string>& location) {
   Extent extent = extent_of(strided);
   Source& source = sources_[key_of(strided.storage())];
   if (!source.storage) source.storage = strided.storage();
-  if (source.location.empty()) source.location = location;
+  if (!source.location) source.location = location;
   if (strided.numel() != 0 || !options_.compact) source.extents.push_back(std::move(extent));
 }
 

@@ -47,7 +47,7 @@ class SavedStorages {
   /// A strided tensor with a storage, on any device but meta. `location` is the tag that the storage is to be
   /// saved with, empty for its device's; where tensors of one storage differ the first one counts. Throws
   /// Error(unsupported) when its storage does not hold its elements, or torch.save has no form for its dtype.
-  void add(const at::Tensor& strided, const std::string& location = {});
+  void add(const at::Tensor& strided, const std::optional<std::string>& location = {});
   /// Throws Error(unsupported) unless a strided tensor's storage holds all of its elements.
   static void require_elements(const at::Tensor& strided);
   /// A tensor that shows no storage to others: a copy on the CPU of its own is written.
@@ -73,7 +73,7 @@ class SavedStorages {
   };
   struct Source {
     c10::Storage storage;
-    std::string location;  ///< asked for by a tensor; empty: its device's
+    std::optional<std::string> location;  ///< asked for by a tensor; none: its device's
     std::vector<Extent> extents;
     std::vector<Stretch>
         stretches;  ///< once settled, in the order of their bytes; unless compact, one over all

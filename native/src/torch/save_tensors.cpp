@@ -54,7 +54,7 @@ std::string_view layout_name(c10::Layout layout) {
 
 }  // namespace
 
-void TensorPickle::collect(const at::Tensor& tensor, const std::string& location) {
+void TensorPickle::collect(const at::Tensor& tensor, const std::optional<std::string>& location) {
   if (is_compound(tensor)) {
     const std::vector<at::Tensor> parts = parts_of(tensor);
     if (parts.empty()) refuse("tensors of this layout");

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -28,9 +29,9 @@ class TensorPickle {
   TensorPickle(pickle::Writer& out, const SaveOptions& options)
       : options_(options), storages_(options), out_(out) {}
 
-  /// `location`: what its storages are to be saved with, empty for their device. Throws Error(unsupported)
+  /// `location`: what its storages are to be saved with, none for their device. Throws Error(unsupported)
   /// when torch.save has no form for the tensor.
-  void collect(const at::Tensor& tensor, const std::string& location);
+  void collect(const at::Tensor& tensor, const std::optional<std::string>& location);
   /// A tensor that was collected. One that was written before in this form is written again as the same
   /// object.
   pickle::Memo write(const at::Tensor& tensor, TensorForm form);

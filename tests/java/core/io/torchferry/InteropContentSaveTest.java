@@ -182,8 +182,8 @@ class InteropContentSaveTest {
         InteropCases cases = InteropPython.cases();
         SavedCheck saved = new SavedCheck();
         Map<String, SaveOptions> kinds = new LinkedHashMap<>();
-        kinds.put("model.safetensors", SaveOptions.defaults().format(Format.SAFETENSORS).maxShardBytes(2_000));
-        kinds.put("pytorch_model.bin", SaveOptions.defaults().orderedDict(false).maxShardBytes(2_000));
+        kinds.put("model.safetensors", SaveOptions.defaults().format(Format.SAFETENSORS).maxShardBytes(100));
+        kinds.put("pytorch_model.bin", SaveOptions.defaults().orderedDict(false).maxShardBytes(100));
         for (String name : List.of("model_state_dict", "model_lstm_state_dict")) {
             for (Map.Entry<String, SaveOptions> kind : kinds.entrySet()) {
                 Path into = Files.createDirectories(folder.resolve(name + kind.getKey()));

@@ -15,7 +15,7 @@ class UsageTest {
         "load x --map-location cuda:", "load x --map-location cuda:01", "load x --map-location a=b=c:x",
         "load x --map-location =cpu", "load x --map-location cpu=cpu,cpu=cpu", "load x --cast float7",
         "load x --threads -1", "load x --threads two", "bench --scenario resnet51", "bench --iterations 0",
-        "demo --device cuda:0=cpu", "demo --device c:p:u", "demo extra", "doctor extra"})
+        "demo --device cuda:0=cpu", "demo --device c:p:u", "demo extra", "doctor extra", "convert a.pt", "convert a b"})
     void mistakesAreStatusTwoAndOneLine(String line) {
         Cli run = Cli.expect(ExitStatus.USAGE, (Object[]) (line.isEmpty() ? new String[0] : line.split(" ")));
         assertEquals(1, run.errors().size(), run.err());
@@ -24,7 +24,7 @@ class UsageTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "inspect", "load", "demo", "doctor", "bench"})
+    @ValueSource(strings = {"", "inspect", "load", "convert", "demo", "doctor", "bench"})
     void everyCommandHasHelp(String command) {
         Cli run = command.isEmpty() ? Cli.expect(0, "--help") : Cli.expect(0, command, "--help");
         assertTrue(run.out().contains("Usage: torchferry" + (command.isEmpty() ? "" : " " + command)), run.out());
@@ -36,7 +36,7 @@ class UsageTest {
     @Test
     void helpNamesEveryCommandAndExitStatus() {
         String help = Cli.expect(0, "--help").out();
-        for (String word : new String[] {"inspect", "load", "demo", "doctor", "bench", "Exit status"}) {
+        for (String word : new String[] {"inspect", "load", "convert", "demo", "doctor", "bench", "Exit status"}) {
             assertTrue(help.contains(word), word);
         }
     }

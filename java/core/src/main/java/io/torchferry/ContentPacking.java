@@ -281,7 +281,7 @@ final class ContentPacking {
 
     /** @param className null where the kind has none */
     private int sequence(int kind, String className, Collection<?> items) {
-        int[] below = items.stream().mapToInt(this::add).toArray();
+        int[] below = addAll(items);
         int number = begin(kind);
         if (className != null) {
             nodes.string(className);
@@ -291,15 +291,25 @@ final class ContentPacking {
     }
 
     private int dict(String className, List<?> arguments, List<?> entries, List<?> attributes) {
-        int[] argumentNumbers = arguments.stream().mapToInt(this::add).toArray();
-        int[] entryNumbers = entries.stream().mapToInt(this::add).toArray();
-        int[] attributeNumbers = attributes.stream().mapToInt(this::add).toArray();
+        int[] argumentNumbers = addAll(arguments);
+        int[] entryNumbers = addAll(entries);
+        int[] attributeNumbers = addAll(attributes);
         int number = begin(DICT);
         nodes.string(className);
         refer(argumentNumbers);
         refer(entryNumbers);
         refer(attributeNumbers);
         return number;
+    }
+
+    /** A plain loop: as few frames for each level of nesting as can be. */
+    private int[] addAll(Collection<?> objects) {
+        int[] below = new int[objects.size()];
+        int n = 0;
+        for (Object object : objects) {
+            below[n++] = add(object);
+        }
+        return below;
     }
 
     private void refer(int[] below) {
@@ -379,8 +389,8 @@ final class ContentPacking {
             return text(GLOBAL, global.name());
         }
         ObjectValue object = (ObjectValue) value;
-        int[] arguments = object.arguments().stream().mapToInt(this::add).toArray();
-        int[] state = flat(object.state()).stream().mapToInt(this::add).toArray();
+        int[] arguments = addAll(object.arguments());
+        int[] state = addAll(flat(object.state()));
         int number = begin(OBJECT);
         nodes.string(object.className());
         refer(arguments);
