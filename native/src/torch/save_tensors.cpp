@@ -80,12 +80,13 @@ void TensorPickle::collect(const at::Tensor& tensor, const std::optional<std::st
 }
 
 Memo TensorPickle::write(const at::Tensor& tensor, TensorForm form) {
+  if (form == TensorForm::with_gradient && !tensor.requires_grad()) form = TensorForm::plain;
   const std::pair identity(static_cast<const c10::TensorImpl*>(tensor.unsafeGetTensorImpl()), form);
   if (const auto known = written_.find(identity); known != written_.end()) {
     out_.recall(known->second);
     return known->second;
   }
-  const bool gradient = form == TensorForm::with_gradient && tensor.requires_grad();
+  const bool gradient = form == TensorForm::with_gradient;
   const Memo memo = form == TensorForm::parameter ? write_parameter(tensor) : write_tensor(tensor, gradient);
   written_.emplace(identity, memo);
   return memo;

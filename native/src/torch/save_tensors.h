@@ -17,7 +17,7 @@ namespace torchferry {
 /// As what a tensor is written: one tensor in two forms is two objects in the file.
 enum class TensorForm : std::uint8_t {
   plain,          ///< without requires_grad, as in model.state_dict()
-  with_gradient,  ///< with its requires_grad
+  with_gradient,  ///< with its requires_grad; the same as plain where that is false
   parameter,      ///< torch.nn.Parameter
 };
 
