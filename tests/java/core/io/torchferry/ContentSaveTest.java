@@ -161,7 +161,7 @@ class ContentSaveTest {
         assertMessage("contains itself", () -> Checkpoint.save(loop, path()));
         assertMessage("java.lang.Object[] has no form", () -> Checkpoint.save(mapInItself, path()));
         assertMessage("nested deeper", () -> Checkpoint.save(tooDeep, path()));
-        assertMessage("'k': a list, dict or set cannot be", () -> Checkpoint.save(
+        assertMessage("'k.(a key)': a list, dict or set cannot be", () -> Checkpoint.save(
                 Map.of("k", Content.dict().put(List.of(1), 2)), path()));
         assertFalse(Files.exists(path()));
     }
