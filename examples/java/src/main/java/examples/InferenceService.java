@@ -100,7 +100,7 @@ public final class InferenceService implements AutoCloseable {
     /** Waits for the requests that run. */
     @Override
     public void close() {
-        server.stop(5);
+        server.stop(1);
         workers.shutdown();
         model.close();
     }
