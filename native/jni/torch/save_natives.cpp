@@ -1,9 +1,9 @@
 // The native method of io.torchferry.TorchNative that saves.
 
+#include <torchferry/deep_stack.h>
 #include <torchferry/save.h>
 
 #include "arguments.h"
-#include "deep_stack.h"
 #include "handles.h"
 #include "io_torchferry_TorchNative.h"
 #include "java_arrays.h"
