@@ -102,7 +102,8 @@ def safetensors_case(catalogue, name, data, group="safetensors"):
     length = struct.unpack_from("<Q", data)[0]
     header = json.loads(data[8 : 8 + length])
     metadata = header.pop("__metadata__", None)
-    rows = observe.describe_tensors([((key,), loaded[key]) for key in header], lambda tensor: None)
+    # The format names no location; load_file puts everything on the CPU.
+    rows = observe.describe_tensors([((key,), loaded[key]) for key in header], lambda tensor: "cpu")
     return catalogue.add(
         {
             "name": path.stem,
@@ -110,7 +111,7 @@ def safetensors_case(catalogue, name, data, group="safetensors"):
             "file": catalogue.relative(path),
             "format": "safetensors",
             "protocol": None,
-            "locations": [],
+            "locations": ["cpu"] if rows else [],
             "tensors": rows,
             "content": None,
             "metadata": metadata,

@@ -82,7 +82,7 @@ final class InspectText {
 
     private static String locations(Checkpoint checkpoint) {
         List<String> locations = checkpoint.savedLocations();
-        return locations.isEmpty() ? "no device (the format does not record one)" : String.join(", ", locations);
+        return locations.isEmpty() ? "no device (there are no tensors)" : String.join(", ", locations);
     }
 
     private static String totals(List<TensorInfo> tensors, Storages storages) {
