@@ -53,6 +53,7 @@ OpenOptions open_options(JNIEnv* env, jlongArray packed) {
   limits.dimensions = static_cast<std::uint32_t>(in.at(11));
   limits.inflated_bytes = static_cast<std::uint64_t>(in.at(12));
   limits.inflate_ratio = static_cast<std::uint32_t>(in.at(13));
+  options.save_index = static_cast<std::uint64_t>(in.at(14));
   return options;
 }
 

@@ -32,6 +32,9 @@ struct OpenOptions {
   /// Checks the recorded CRC-32 of the pickle that describes the tensors (PyTorch never does). The sums of tensor
   /// bytes are checked at load: LoadOptions::verify_checksums.
   bool verify_checksums = false;
+  /// Which save to read, from 0, where several stand in one file one after the other: what that many calls of
+  /// torch.load on one open file would have passed over. Only legacy files can have more than one.
+  std::uint64_t save_index = 0;
 };
 
 /// A place of the content that looks like a model's state dict.
@@ -46,7 +49,8 @@ struct StateDictPlace {
 class Checkpoint {
  public:
   /// Reads the index of a file; of the shards that an index file lists, which lie beside it; of a directory with one
-  /// such index, or of torch.distributed.checkpoint. Throws Error: io, corrupt, unsafe, unsupported, limit_exceeded.
+  /// such index, or of torch.distributed.checkpoint. Throws Error: io, corrupt, unsafe, unsupported, limit_exceeded;
+  /// invalid_argument when the file has no save of the number asked for.
   static Checkpoint open(const std::filesystem::path& path, const OpenOptions& options = {});
   /// Bytes in memory; `owner` keeps them alive and unchanged. Nothing is copied to read the index; tensors are
   /// copied when they are loaded, so that nobody writes to memory that is the caller's.
@@ -63,6 +67,11 @@ class Checkpoint {
   std::size_t file_count() const noexcept;
   /// What error messages call a file. Throws Error(invalid_argument) when there is no such file.
   const std::string& file_name(std::uint32_t file) const;
+
+  /// Saves that stand in the file one after the other, as repeated torch.save to one open file leaves them in the legacy
+  /// format; 1 for every other format. Those behind the opened one are looked through on the first call. A save that
+  /// is damaged counts and hides what is behind it; opening it tells what is wrong. Throws Error(io).
+  std::uint64_t save_count() const;
 
   const TensorTable& table() const noexcept;
   /// Every tensor of the content in the order of a depth-first walk (a module's in state_dict order), named.

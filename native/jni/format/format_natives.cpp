@@ -116,6 +116,12 @@ jbyteArray Java_io_torchferry_FormatNative_describe(JNIEnv* env, jclass, jlong p
   });
 }
 
+jlong Java_io_torchferry_FormatNative_saveCount(JNIEnv* env, jclass, jlong pointer) {
+  return guarded(env, Reads::yes, [&] {
+    return static_cast<jlong>(walk(opened_at(pointer), [&] { return checkpoint_at(pointer).save_count(); }));
+  });
+}
+
 jbyteArray Java_io_torchferry_FormatNative_opaqueGlobals(JNIEnv* env, jclass, jlong pointer) {
   return guarded(env, Reads::no, [&] {
     const OpenedCheckpoint& opened = opened_at(pointer);

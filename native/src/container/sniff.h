@@ -21,6 +21,13 @@ enum class FileKind {
 /// Reads at most 512 bytes. Throws Error(io) only; an empty file is `unknown`.
 FileKind sniff(const ByteSource& source);
 
+/// Whether a save of torch.save's legacy format starts `at` this byte. Throws Error(io).
+bool starts_legacy_save(const ByteSource& source, std::uint64_t at);
+
+/// Whether an `unknown` file is of a kind that is known, and none of PyTorch's: a compressed file, a model of another
+/// framework, a download page. `describe_start` names it. Throws Error(io).
+bool is_of_others(const ByteSource& source);
+
 /// For messages: the first bytes (at most 8) in hex and, where printable, as text, and what they usually mean
 /// (gzip, HDF5, an HTML page, a Git LFS pointer, …).
 std::string describe_start(const ByteSource& source);

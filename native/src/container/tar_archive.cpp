@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "base/limit_error.h"
 #include "container/zip_layout.h"
 
 // Blocks of 512 bytes: a header, then the content, filled up with zeros. Two blocks of zeros end the archive.
@@ -161,7 +162,7 @@ class Reader {
     }
     if (members_.size() >= limits_.records) {
       refuse(ErrorCode::limit_exceeded, start_,
-             "more members than the limit records = " + std::to_string(limits_.records));
+             over_limit("the archive has too many members", "records", limits_.records));
     }
     members_.push_back(std::move(member));
     large_size_.reset();
@@ -173,10 +174,13 @@ class Reader {
     if (extended_) refuse(ErrorCode::corrupt, start_, "two extended headers for one member");
     extended_ = true;
     extension_bytes_ += header.size;
-    if (header.size > kLargestExtension || extension_bytes_ > limits_.directory_bytes) {
+    if (header.size > kLargestExtension) {
+      refuse(ErrorCode::corrupt, start_,
+             "an extended header of " + std::to_string(header.size) + " bytes: it should be a line about a time");
+    }
+    if (extension_bytes_ > limits_.directory_bytes) {
       refuse(ErrorCode::limit_exceeded, start_,
-             "extended headers of more bytes than the limit directory_bytes = " +
-                 std::to_string(std::min(limits_.directory_bytes, kLargestExtension)));
+             over_limit("the extended headers are too long", "directory_bytes", limits_.directory_bytes));
     }
     std::string lines(static_cast<std::size_t>(header.size), '\0');
     source_.read_at(header.offset, std::as_writable_bytes(std::span(lines)));

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/limit_error.h"
 #include "container/crc32.h"
 #include "container/inflate.h"
 #include "container/zip_directory.h"
@@ -91,8 +92,7 @@ std::vector<std::byte> ZipArchive::read(std::uint32_t record, std::uint64_t max_
   const Record& wanted = checked_record(record);
   if (wanted.size > max_bytes) {
     throw index_->error(ErrorCode::limit_exceeded, wanted,
-                        "the record has " + std::to_string(wanted.size) + " bytes, which passes the limit " +
-                            limit_name + " (" + std::to_string(max_bytes) + ")");
+                        over_limit("the record has " + std::to_string(wanted.size) + " bytes", limit_name, max_bytes));
   }
   try {
     std::vector<std::byte> bytes(static_cast<std::size_t>(wanted.size));

@@ -4,7 +4,9 @@
 #include <limits>
 #include <optional>
 
+#include "base/limit_error.h"
 #include "container/little_endian.h"
+#include "container/other_archives.h"
 
 namespace torchferry::zip {
 namespace {
@@ -70,6 +72,7 @@ class ListingReader {
     if (directory_.records.empty()) {
       const std::size_t slash = name_.find('/');
       if (slash == std::string_view::npos || slash == 0) {
+        if (const char* const what = other_archive_with(name_)) throw error(ErrorCode::unsupported, what);
         throw error(ErrorCode::corrupt, "file in archive is not in a subdirectory: " + shown(name_));
       }
       directory_.root = name_.substr(0, slash);
@@ -161,16 +164,15 @@ class ListingReader {
     const auto most = checked_mul(record.stored_bytes, limits_.inflate_ratio);
     if (most && record.size > *most) {
       throw error(ErrorCode::limit_exceeded,
-                  "the record's " + std::to_string(record.stored_bytes) + " deflated bytes claim to give " +
-                      std::to_string(record.size) + ", which passes the limit inflate_ratio (" +
-                      std::to_string(limits_.inflate_ratio) + ")");
+                  over_limit("the record's " + std::to_string(record.stored_bytes) +
+                                 " deflated bytes claim to give " + std::to_string(record.size),
+                             "inflate_ratio", limits_.inflate_ratio));
     }
     const auto sum = checked_add(inflated_, record.size);
     if (!sum || *sum > limits_.inflated_bytes) {
       throw error(ErrorCode::limit_exceeded,
-                  "the deflated records up to this one give more bytes than the limit "
-                  "inflated_bytes (" +
-                      std::to_string(limits_.inflated_bytes) + ")");
+                  over_limit("the deflated records up to this one give too many bytes", "inflated_bytes",
+                             limits_.inflated_bytes));
     }
     inflated_ = *sum;
   }
@@ -188,17 +190,15 @@ void check_limits(const ByteSource& source, const Limits& limits, const End& end
   const auto refuse = [&](ErrorCode code, const std::string& message) {
     throw layout_error(code, source, Place::end_record, end.directory_offset, {}, message);
   };
-  const std::uint64_t most_records =
-      std::min<std::uint64_t>(limits.records, std::numeric_limits<std::uint32_t>::max() - 1);
-  if (end.entries > most_records) {
-    refuse(ErrorCode::limit_exceeded, "the archive has " + std::to_string(end.entries) +
-                                          " records, which passes the limit records (" +
-                                          std::to_string(most_records) + ")");
+  const std::string entries = "the archive has " + std::to_string(end.entries) + " records";
+  if (end.entries > limits.records) refuse(ErrorCode::limit_exceeded, over_limit(entries, "records", limits.records));
+  if (end.entries >= std::numeric_limits<std::uint32_t>::max()) {
+    refuse(ErrorCode::limit_exceeded, entries + ", and 4294967294 are the most that can be read");
   }
   if (end.directory_bytes > limits.directory_bytes) {
-    refuse(ErrorCode::limit_exceeded, "the archive's directory has " + std::to_string(end.directory_bytes) +
-                                          " bytes, which passes the limit directory_bytes (" +
-                                          std::to_string(limits.directory_bytes) + ")");
+    refuse(ErrorCode::limit_exceeded,
+           over_limit("the archive's directory has " + std::to_string(end.directory_bytes) + " bytes",
+                      "directory_bytes", limits.directory_bytes));
   }
   if (end.entries == 0) refuse(ErrorCode::corrupt, "the archive is empty");
   if (end.entries > end.directory_bytes / kEntryBytes) {

@@ -3,6 +3,7 @@
 #include <bit>
 #include <utility>
 
+#include "base/limit_error.h"
 #include "base/utf8.h"
 
 namespace torchferry::pickle {
@@ -44,8 +45,7 @@ void TreeBuilder::fail(ErrorCode code, const std::string& message) const {
 }
 
 void TreeBuilder::passed_limit(const char* field, std::uint64_t limit, const std::string& what) const {
-  fail(ErrorCode::limit_exceeded, what + ": over the limit " + field + " = " + std::to_string(limit) +
-                                      "; raise it if the file can be trusted");
+  fail(ErrorCode::limit_exceeded, over_limit(what, field, limit));
 }
 
 void TreeBuilder::too_many_nodes() const {

@@ -46,6 +46,12 @@ void require_known_globals(const Tree& tree) {
   }
 }
 
+void require_one_save(const Checkpoint::State& state, FileKind kind) {
+  if (state.options.save_index == 0 || kind == FileKind::legacy) return;
+  throw Error(ErrorCode::invalid_argument, "there is no save " + std::to_string(state.options.save_index) +
+                                               ": only files in the legacy format can hold more than one");
+}
+
 /// Reads what is a checkpoint by itself, or `kind`'s reason why it is not.
 void read_file_index(Checkpoint::State& state, FileKind kind) {
   switch (kind) {
@@ -53,18 +59,23 @@ void read_file_index(Checkpoint::State& state, FileKind kind) {
     case FileKind::legacy: read_legacy_index(state); break;
     case FileKind::tar: read_tar_index(state); break;
     case FileKind::safetensors: read_safetensors_index(state); break;
-    case FileKind::flatbuffer: refuse("a TorchScript flatbuffer for mobile: it holds a program, not a checkpoint");
+    case FileKind::flatbuffer:
+      refuse("a TorchScript flatbuffer for mobile: it holds a program, not a checkpoint; in Python, "
+             "torch.jit.load it and torch.save its state_dict()");
     case FileKind::preview_archive: refuse("an archive of a PyTorch preview release, which PyTorch itself cannot read");
-    case FileKind::pickle: refuse("a pickle that torch.save did not write");
+    case FileKind::pickle:
+      refuse("a pickle that torch.save did not write (pickle.dump, joblib): load it in Python and torch.save it");
     case FileKind::json: refuse("a JSON file, where a file with tensors is expected");
     case FileKind::unknown:
-      throw Error(ErrorCode::corrupt, "not a PyTorch checkpoint: " + describe_start(*state.source));
+      throw Error(is_of_others(*state.source) ? ErrorCode::unsupported : ErrorCode::corrupt,
+                  "not a PyTorch checkpoint: " + describe_start(*state.source));
   }
   if (state.options.weights_only && state.tree) require_known_globals(*state.tree);
 }
 
 void read_index(Checkpoint::State& state) {
   const FileKind kind = sniff(*state.source);
+  require_one_save(state, kind);
   if (kind == FileKind::json) return read_sharded_index(state);
   if (kind == FileKind::pickle && read_distributed_metadata(state)) return read_distributed_index(state);
   read_file_index(state, kind);
@@ -104,6 +115,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path, const OpenOptions
   if (is_directory_path(path)) {
     const std::optional<std::filesystem::path> index = index_of_directory(path, state->name, options.limits);
     if (!index) {
+      require_one_save(*state, FileKind::safetensors);
       read_sliced_directory(*state, path);
       return Checkpoint(std::move(state));
     }
@@ -137,6 +149,14 @@ std::uint64_t Checkpoint::size() const noexcept {
   return bytes;
 }
 std::size_t Checkpoint::file_count() const noexcept { return std::max<std::size_t>(state_->files.size(), 1); }
+std::uint64_t Checkpoint::save_count() const {
+  const State& state = *state_;
+  if (state.format != Format::legacy) return 1;
+  const std::lock_guard lock(state.mutex);
+  if (!state.save_count) state.save_count = placed(state, [&] { return count_legacy_saves(state); });
+  return *state.save_count;
+}
+
 const TensorTable& Checkpoint::table() const noexcept { return state_->table; }
 const std::vector<Entry>& Checkpoint::entries() const noexcept { return state_->entries; }
 bool Checkpoint::can_map_privately() const noexcept {

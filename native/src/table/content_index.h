@@ -40,6 +40,7 @@ struct Checkpoint::State {
   std::vector<std::byte> pickle;      ///< the tree points into it
   std::string pickle_record;          ///< for messages: "archive/data.pkl"; empty where the pickle is no record
   std::uint64_t pickle_start = 0;     ///< of a pickle that is no record: its byte offset in the file
+  std::uint64_t save_end = 0;         ///< of a legacy file: where the save that was read ends
   std::optional<pickle::Tree> tree;   ///< none for formats without a pickle: `flat_root` and `flat_metadata` then
   ScriptClasses script_classes;       ///< of a TorchScript archive
   ValuePtr flat_root;
@@ -52,6 +53,7 @@ struct Checkpoint::State {
   mutable NameArena names;
   mutable std::map<std::vector<std::string>, std::vector<Entry>> entries_by_path;
   mutable std::optional<std::vector<std::string>> opaque_globals;
+  mutable std::optional<std::uint64_t> save_count;
   mutable std::uint32_t inflated_row = kNone;
   mutable std::shared_ptr<const std::vector<std::byte>> inflated;
 
@@ -72,8 +74,10 @@ std::vector<std::string> opaque_globals_of(const Checkpoint::State& state);
 void read_zip_index(Checkpoint::State& state);
 
 /// Reads the index of a file in torch.save's legacy format (PyTorch 0.2 to 1.5): pickles one after the other, then the
-/// storages in the order of a list of keys.
+/// storages in the order of a list of keys. Of several such saves in one file the one that `options` name.
 void read_legacy_index(Checkpoint::State& state);
+/// Saves in such a file. Throws Error(io).
+std::uint64_t count_legacy_saves(const Checkpoint::State& state);
 
 /// Reads the index of a tar archive of PyTorch 0.1: storages and tensors are listed by keys, and the object refers to
 /// them.

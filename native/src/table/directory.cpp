@@ -42,10 +42,14 @@ std::vector<std::string> files_in(const fs::path& directory, const std::string& 
   return names;
 }
 
-bool is_index(const fs::path& path, std::uint64_t largest) {
+/// An index with an index's usual name that passes the limit is one: reading it says so.
+bool is_index(const fs::path& path, bool has_usual_name, const Limits& limits) {
+  const std::uint64_t largest =
+      has_usual_name ? limits.directory_bytes : std::min(limits.directory_bytes, kLargestOtherJson);
   try {
     const auto source = open_file(path);
-    return source->size() <= largest && sniff(*source) == FileKind::json && lists_shards(*source);
+    if (sniff(*source) != FileKind::json) return false;
+    return source->size() > largest ? has_usual_name : lists_shards(*source);
   } catch (const Error&) {
     return false;  // what cannot be read is no index; the error that lists the files names it
   }
@@ -60,9 +64,7 @@ std::vector<std::string> indexes_among(const fs::path& directory, const std::vec
     if (!name.ends_with(".json")) continue;
     const bool has_usual_name = name.ends_with(".index.json");
     if (!has_usual_name && !usual.empty()) continue;
-    const std::uint64_t largest = has_usual_name ? limits.directory_bytes
-                                                 : std::min(limits.directory_bytes, kLargestOtherJson);
-    if (is_index(directory / name, largest)) (has_usual_name ? usual : others).push_back(name);
+    if (is_index(directory / name, has_usual_name, limits)) (has_usual_name ? usual : others).push_back(name);
   }
   return usual.empty() ? others : usual;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/limit_error.h"
 #include "base/parallel.h"
 #include "container/sniff.h"
 #include "pickle/machine.h"
@@ -220,7 +221,8 @@ bool read_distributed_metadata(Checkpoint::State& state) {
   if (!starts_like_metadata(*state.source)) return false;
   if (state.source->size() > limits.pickle_bytes) {
     throw Error(ErrorCode::limit_exceeded,
-                "the metadata has more bytes than the limit pickle_bytes = " + std::to_string(limits.pickle_bytes));
+                over_limit("metadata of " + std::to_string(state.source->size()) + " bytes", "pickle_bytes",
+                           limits.pickle_bytes));
   }
   state.pickle.resize(state.source->size());
   state.source->read_at(0, state.pickle);

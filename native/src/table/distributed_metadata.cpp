@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/limit_error.h"
 #include "table/assembly.h"
 #include "table/content.h"
 #include "table/torch_names.h"
@@ -52,6 +53,10 @@ class MetadataReader {
     return a.has_at != b.has_at ? b.has_at : a.at < b.at;
   }
 
+  [[noreturn]] void exceed(NodeId node, const std::string& what, const char* limit, std::uint64_t allowed) const {
+    fail(node, over_limit(what, limit, allowed), ErrorCode::limit_exceeded);
+  }
+
   [[noreturn]] void fail(NodeId node, std::string message, ErrorCode code = ErrorCode::corrupt) const {
     throw Error(code, {}, {}, tree_.offset(node), std::move(message));
   }
@@ -84,8 +89,8 @@ class MetadataReader {
     if (tree_.kind(node) != Kind::tuple && tree_.kind(node) != Kind::list) fail(node, std::string(what) + " is no torch.Size");
     std::vector<std::int64_t> values;
     if (tree_.items(node).size() > limits_.dimensions) {
-      fail(node, std::string(what) + " has more dimensions than the limit dimensions = " +
-                     std::to_string(limits_.dimensions), ErrorCode::limit_exceeded);
+      exceed(node, std::string(what) + " of " + std::to_string(tree_.items(node).size()) + " dimensions", "dimensions",
+             limits_.dimensions);
     }
     for (const NodeId item : tree_.items(node)) values.push_back(integer(item, what));
     return values;
@@ -95,8 +100,7 @@ class MetadataReader {
     if (tree_.kind(node) != Kind::string) fail(node, "the name of an item is not a string");
     const std::string_view name = tree_.text(node);
     if (names_.bytes() + name.size() > limits_.name_bytes) {
-      fail(node, "more bytes of names than the limit name_bytes = " + std::to_string(limits_.name_bytes),
-           ErrorCode::limit_exceeded);
+      exceed(node, "the names of the items are too long", "name_bytes", limits_.name_bytes);
     }
     return names_.add({}, name, false);
   }
@@ -105,7 +109,7 @@ class MetadataReader {
     if (!is_mapping(tree_, node)) fail(node, std::string(what) + " is not a dict");
     std::vector<NodePair> pairs = mapping_items(tree_, node);
     if (pairs.size() > limits_.tensors) {
-      fail(node, "more items than the limit tensors = " + std::to_string(limits_.tensors), ErrorCode::limit_exceeded);
+      exceed(node, std::to_string(pairs.size()) + " items in " + what, "tensors", limits_.tensors);
     }
     return pairs;
   }
@@ -153,7 +157,7 @@ class MetadataReader {
     const auto [known, is_new] = files_.emplace(name, static_cast<std::uint32_t>(result_.files.size()));
     if (is_new) {
       if (result_.files.size() >= limits_.records) {
-        fail(node, "more files than the limit records = " + std::to_string(limits_.records), ErrorCode::limit_exceeded);
+        exceed(node, "the metadata lists too many files", "records", limits_.records);
       }
       result_.files.emplace_back(name);
     }
@@ -272,8 +276,7 @@ class MetadataReader {
     for (const NodeId step : tree_.items(path)) {
       path_bytes_ += tree_.text(step).size() + sizeof(PathStep);
       if (path_bytes_ > limits_.name_bytes) {
-        fail(path, "more bytes of paths than the limit name_bytes = " + std::to_string(limits_.name_bytes),
-             ErrorCode::limit_exceeded);
+        exceed(path, "the paths of planner_data are too long", "name_bytes", limits_.name_bytes);
       }
       if (tree_.kind(step) == Kind::string) {
         all.emplace_back(std::string(tree_.text(step)));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/limit_error.h"
 #include "pickle/machine.h"
 
 namespace torchferry {
@@ -28,7 +29,7 @@ FilePickle read_file_pickle(const PickleStretch& stretch, std::uint64_t start, c
       }
       if (size < left) {
         throw Error(ErrorCode::limit_exceeded, {}, stretch.record, start - stretch.origin,
-                    "a pickle of more bytes than the limit pickle_bytes = " + std::to_string(limits.pickle_bytes));
+                    over_limit("the pickle goes on", "pickle_bytes", limits.pickle_bytes));
       }
       throw Error(error.code(), {}, stretch.record, start - stretch.origin + error.offset().value_or(0),
                   error.message());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/limit_error.h"
 #include "table/value_content.h"
 
 namespace torchferry {
@@ -17,12 +18,14 @@ constexpr std::uint64_t kMostValues = 1'000'000;
 
 class ValuesOfJson {
  public:
-  ValuesOfJson(JsonReader& json, const Limits& limits) : json_(json), left_(std::min(limits.pickle_nodes, kMostValues)) {}
+  ValuesOfJson(JsonReader& json, const Limits& limits)
+      : json_(json), most_(std::min(limits.pickle_nodes, kMostValues)) {}
 
   ValuePtr read() {
-    if (left_-- == 0) {
-      throw Error(ErrorCode::limit_exceeded, {}, {}, json_.offset(), "more values in the metadata than the limit "
-                  "pickle_nodes, or a million");
+    if (++made_ > most_) {
+      throw Error(ErrorCode::limit_exceeded, {}, {}, json_.offset(),
+                  most_ < kMostValues ? over_limit("the metadata has too many values", "pickle_nodes", most_)
+                                      : "the metadata has more than a million values");
     }
     switch (json_.next()) {
       case '{': return object();
@@ -75,7 +78,8 @@ class ValuesOfJson {
   }
 
   JsonReader& json_;
-  std::uint64_t left_;
+  const std::uint64_t most_;
+  std::uint64_t made_ = 0;
 };
 
 }  // namespace

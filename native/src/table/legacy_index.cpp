@@ -1,3 +1,4 @@
+#include <torchferry/deep_stack.h>
 #include <torchferry/error.h>
 
 #include <algorithm>
@@ -5,13 +6,15 @@
 
 #include "base/checked.h"
 #include "container/little_endian.h"
+#include "container/sniff.h"
 #include "table/content.h"
 #include "table/content_index.h"
 #include "table/file_pickle.h"
 #include "table/rebuild.h"
 
-// The legacy file: magic number, protocol version, system info, object, storage keys (a pickle each), then for each
-// key in that order a count of elements (i64) and the bytes.
+// A save of the legacy format: magic number, protocol version, system info, object, storage keys (a pickle each), then for each
+// key in that order a count of elements (i64) and the bytes. A file that stayed open may hold several, one after the
+// other.
 
 namespace torchferry {
 namespace {
@@ -28,8 +31,15 @@ constexpr const char* kRecord = "legacy file";
   throw Error(ErrorCode::corrupt, {}, kRecord, offset, std::move(message));
 }
 
+std::string storage_key(const Tree& tree, NodeId node, std::uint64_t near) {
+  const Kind kind = tree.kind(node);
+  if (kind == Kind::string || kind == Kind::integer || kind == Kind::bytes) return key_text(tree, node);
+  corrupt_at(near, "a storage key is neither text nor a number");
+}
+
 /// Bytes of an element by storage key, from the persistent ids of the object.
-std::map<std::string, std::size_t, std::less<>> element_sizes(const Tree& tree) {
+std::map<std::string, std::size_t, std::less<>> element_sizes(const FilePickle& object) {
+  const Tree& tree = object.tree;
   std::map<std::string, std::size_t, std::less<>> sizes;
   for (NodeId node = 0; node < tree.size(); ++node) {
     if (tree.kind(node) != Kind::persistent) continue;
@@ -38,7 +48,7 @@ std::map<std::string, std::size_t, std::less<>> element_sizes(const Tree& tree) 
     const auto fields = tree.items(id);
     if (tree.kind(fields[1]) != Kind::global) continue;
     const auto type = storage_class(tree.qualified_name(fields[1]));
-    if (type) sizes.emplace(key_text(tree, fields[2]), itemsize(type->dtype));
+    if (type) sizes.emplace(storage_key(tree, fields[2], object.end), itemsize(type->dtype));
   }
   return sizes;
 }
@@ -65,10 +75,11 @@ class LegacyStorages : public StorageDirectory {
   std::map<std::string_view, std::uint32_t> slot_by_key_;
 };
 
-void require_preamble(const FilePickle& magic, const FilePickle& version, std::uint64_t version_start) {
+void require_preamble(const FilePickle& magic, const FilePickle& version, std::uint64_t magic_start,
+                      std::uint64_t version_start) {
   const bool known = magic.tree.kind(magic.tree.root()) == Kind::big_integer &&
                      magic.tree.text(magic.tree.root()) == kMagic;
-  if (!known) corrupt_at(0, "Invalid magic number; corrupt file?");
+  if (!known) corrupt_at(magic_start, "Invalid magic number; corrupt file?");
   const NodeId root = version.tree.root();
   if (version.tree.kind(root) != Kind::integer) corrupt_at(version_start, "the protocol version is not a number");
   if (version.tree.integer(root) != kProtocolVersion) {
@@ -77,16 +88,23 @@ void require_preamble(const FilePickle& magic, const FilePickle& version, std::u
   }
 }
 
-/// Walks the payloads in the order of the key list.
-void locate_storages(Checkpoint::State& state, const FilePickle& object, const FilePickle& keys,
-                     LegacyStorages& storages) {
-  const ByteSource& source = *state.source;
-  const auto sizes = element_sizes(object.tree);
+/// One save of a file.
+struct Save {
+  std::uint64_t object_start;
+  FilePickle object;
+  LegacyStorages storages;
+  std::uint64_t end;  ///< where the next one would start
+};
+
+/// Walks the payloads in the order of the key list; gives where they end.
+std::uint64_t locate_storages(const ByteSource& source, const FilePickle& object, const FilePickle& keys,
+                              NameArena& names, LegacyStorages& storages) {
+  const auto sizes = element_sizes(object);
   const NodeId list = keys.tree.root();
   if (keys.tree.kind(list) != Kind::list) corrupt_at(object.end, "the list of storage keys is not a list");
   std::uint64_t at = keys.end;
   for (const NodeId node : keys.tree.items(list)) {
-    const std::string key = key_text(keys.tree, node);
+    const std::string key = storage_key(keys.tree, node, at);
     const auto size = sizes.find(key);
     if (size == sizes.end()) corrupt_at(at, "storage key '" + key + "' is listed but nothing refers to it");
     std::byte count[8];
@@ -97,9 +115,31 @@ void locate_storages(Checkpoint::State& state, const FilePickle& object, const F
       corrupt_at(at, "storage '" + key + "' of " + std::to_string(load_u64(count)) +
                          " elements passes the end of the file: it was cut, or the count is wrong");
     }
-    storages.add(state.names.add({}, key, false), at + 8, *nbytes);
+    storages.add(names.add({}, key, false), at + 8, *nbytes);
     at += 8 + *nbytes;
   }
+  return at;
+}
+
+Save read_save(const ByteSource& source, std::uint64_t start, NameArena& names, const Limits& limits) {
+  const PickleStretch file{source, source.size(), kRecord, 0, kFirstRead};
+  const FilePickle magic = read_file_pickle(file, start, limits);
+  const FilePickle version = read_file_pickle(file, magic.end, limits);
+  require_preamble(magic, version, start, magic.end);
+  // Says nothing that the bytes depend on: storages are little-endian whatever the machine was.
+  const FilePickle system = read_file_pickle(file, version.end, limits);
+  Save save{system.end, read_file_pickle(file, system.end, limits), {}, 0};
+  const FilePickle keys = read_file_pickle(file, save.object.end, limits);
+  save.end = locate_storages(source, save.object, keys, names, save.storages);
+  return save;
+}
+
+/// Where the save behind one that has to be passed over starts. Nothing of that one is walked: it may be as deep as it
+/// likes.
+std::uint64_t end_of_save(const ByteSource& source, std::uint64_t start, Limits limits) {
+  limits.depth = kMostDepth;
+  NameArena names;
+  return read_save(source, start, names, limits).end;
 }
 
 }  // namespace
@@ -108,20 +148,33 @@ void read_legacy_index(Checkpoint::State& state) {
   const ByteSource& source = *state.source;
   const Limits& limits = state.options.limits;
   state.format = Format::legacy;
-  const PickleStretch file{source, source.size(), kRecord, 0, kFirstRead};
-  const FilePickle magic = read_file_pickle(file, 0, limits);
-  const FilePickle version = read_file_pickle(file, magic.end, limits);
-  require_preamble(magic, version, magic.end);
-  // Says nothing that the bytes depend on: storages are little-endian whatever the machine was.
-  const FilePickle system = read_file_pickle(file, version.end, limits);
-  FilePickle object = read_file_pickle(file, system.end, limits);
-  const FilePickle keys = read_file_pickle(file, object.end, limits);
-  LegacyStorages storages;
-  locate_storages(state, object, keys, storages);
-  state.pickle_start = system.end;
-  state.pickle = std::move(object.bytes);
-  state.tree = std::move(object.tree);
-  read_content(state, storages, storages.slots(), false);
+  std::uint64_t start = 0;
+  for (std::uint64_t passed = 0; passed < state.options.save_index; ++passed) {
+    start = end_of_save(source, start, limits);
+    if (starts_legacy_save(source, start)) continue;
+    throw Error(ErrorCode::invalid_argument, "there is no save " + std::to_string(state.options.save_index) +
+                                                 ": the file holds " + std::to_string(passed + 1) +
+                                                 ", counted from 0");
+  }
+  Save save = read_save(source, start, state.names, limits);
+  state.pickle_start = save.object_start;
+  state.pickle = std::move(save.object.bytes);
+  state.tree = std::move(save.object.tree);
+  state.save_end = save.end;
+  read_content(state, save.storages, save.storages.slots(), false);
+}
+
+std::uint64_t count_legacy_saves(const Checkpoint::State& state) {
+  std::uint64_t count = state.options.save_index + 1;
+  for (std::uint64_t at = state.save_end; starts_legacy_save(*state.source, at); ++count) {
+    try {
+      at = end_of_save(*state.source, at, state.options.limits);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::io) throw;
+      return count + 1;
+    }
+  }
+  return count;
 }
 
 }  // namespace torchferry

@@ -2,6 +2,7 @@
 
 #include <torchferry/error.h>
 
+#include "base/limit_error.h"
 #include "table/value_content.h"
 
 namespace torchferry {
@@ -40,8 +41,7 @@ Nesting::Place& Nesting::below(Place& place, const PathStep& step) {
 void Nesting::put(std::span<const PathStep> path, ValuePtr value) {
   if (path.empty()) contradiction(path, "a value without a name");
   if (path.size() > limits_.depth) {
-    throw Error(ErrorCode::limit_exceeded,
-                "containers are nested deeper than the limit depth = " + std::to_string(limits_.depth));
+    throw Error(ErrorCode::limit_exceeded, over_limit("containers are nested too deeply", "depth", limits_.depth));
   }
   Place* place = &root_;
   for (std::size_t i = 0; i < path.size(); ++i) {

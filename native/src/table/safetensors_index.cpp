@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/checked.h"
+#include "base/limit_error.h"
 #include "container/json_reader.h"
 #include "container/little_endian.h"
 #include "table/content_index.h"
@@ -93,6 +94,7 @@ ValuePtr read_metadata(JsonReader& json) {
 std::vector<HeaderEntry> read_header(Checkpoint::State& state, std::string_view text) {
   if (text.empty() || text[0] != '{') throw Error(ErrorCode::corrupt, {}, kHeader, 0, "the header does not start with '{'");
   JsonReader json(text);
+  const Limits& limits = state.options.limits;
   std::vector<HeaderEntry> entries;
   std::unordered_map<std::string_view, bool> seen;
   std::string key;
@@ -106,13 +108,17 @@ std::vector<HeaderEntry> read_header(Checkpoint::State& state, std::string_view 
       continue;
     }
     HeaderEntry entry;
+    if (state.names.bytes() + key.size() > limits.name_bytes) {
+      throw Error(ErrorCode::limit_exceeded, {}, kHeader, json.offset(),
+                  over_limit("the names of the tensors are too long", "name_bytes", limits.name_bytes));
+    }
     entry.name = state.names.add({}, key, false);
     if (!seen.emplace(entry.name, true).second) json.fail(tensor_text(key) + " stands twice");
     read_entry(json, entry);
     entries.push_back(std::move(entry));
-    if (entries.size() > state.options.limits.tensors) {
-      throw Error(ErrorCode::limit_exceeded, "more tensors than the limit tensors = " +
-                                                 std::to_string(state.options.limits.tensors));
+    if (entries.size() > limits.tensors) {
+      throw Error(ErrorCode::limit_exceeded, {}, kHeader, json.offset(),
+                  over_limit("the header lists too many tensors", "tensors", limits.tensors));
     }
   }
   json.finish();
@@ -199,6 +205,20 @@ ValuePtr root_of(const std::vector<Entry>& entries) {
   return root;
 }
 
+void require_header_size(std::uint64_t size, std::uint64_t file_size, const Limits& limits) {
+  if (size > kLargestSafetensorsHeader) {
+    throw Error(ErrorCode::corrupt, {}, kHeader, 0, "the header of " + std::to_string(size) +
+                                                        " bytes is too large: the format allows 100,000,000");
+  }
+  if (!range_within(8, size, file_size)) {
+    throw Error(ErrorCode::corrupt, {}, kHeader, 0, "the header passes the end of the file");
+  }
+  if (size > limits.directory_bytes) {
+    throw Error(ErrorCode::limit_exceeded, {}, kHeader, 0,
+                over_limit("the header has " + std::to_string(size) + " bytes", "directory_bytes", limits.directory_bytes));
+  }
+}
+
 }  // namespace
 
 void read_safetensors_index(Checkpoint::State& state) {
@@ -207,8 +227,7 @@ void read_safetensors_index(Checkpoint::State& state) {
   std::byte length[8];
   source.read_at(0, length);
   const std::uint64_t size = load_u64(length);
-  if (size > kLargestSafetensorsHeader) throw Error(ErrorCode::corrupt, {}, kHeader, 0, "the header is too large");
-  if (!range_within(8, size, source.size())) throw Error(ErrorCode::corrupt, {}, kHeader, 0, "the header passes the end of the file");
+  require_header_size(size, source.size(), state.options.limits);
   state.pickle_record = kHeader;
   state.pickle.resize(size);
   source.read_at(8, state.pickle);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/limit_error.h"
+
 namespace torchferry {
 namespace {
 
@@ -53,6 +55,10 @@ ScriptClasses read_script_classes(const ZipArchive& archive, const Limits& limit
     const Record& record = archive.records()[i];
     std::string_view name = record.name.substr(std::min(root, record.name.size()));
     if (!name.starts_with(kFolder) || !name.ends_with(kSuffix)) continue;
+    if (record.size > left) {
+      throw Error(ErrorCode::limit_exceeded, {}, std::string(record.name), std::nullopt,
+                  over_limit("the archive's source code is too long", "pickle_bytes", limits.pickle_bytes));
+    }
     const std::vector<std::byte> source = archive.read(i, left, "pickle_bytes", false);
     left -= source.size();
     name.remove_prefix(kFolder.size());

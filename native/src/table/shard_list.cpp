@@ -5,14 +5,14 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/limit_error.h"
 #include "table/json_value.h"
 
 namespace torchferry {
 namespace {
 
-[[noreturn]] void exceed(std::uint64_t offset, const std::string& what, const char* limit, std::uint64_t allowed) {
-  throw Error(ErrorCode::limit_exceeded, {}, {}, offset,
-              what + " than the limit " + limit + " = " + std::to_string(allowed));
+[[noreturn]] void exceed(std::uint64_t offset, const char* what, const char* limit, std::uint64_t allowed) {
+  throw Error(ErrorCode::limit_exceeded, {}, {}, offset, over_limit(what, limit, allowed));
 }
 
 std::string text_of(const ByteSource& source) {
@@ -61,9 +61,11 @@ class Reader {
     std::unordered_set<std::string_view> keys;
     json_.enter_object();
     while (json_.next_key(key)) {
-      if (list_.tensors.size() >= limits_.tensors) exceed(json_.offset(), "more tensors", "tensors", limits_.tensors);
+      if (list_.tensors.size() >= limits_.tensors) {
+        exceed(json_.offset(), "the index lists too many tensors", "tensors", limits_.tensors);
+      }
       if (names_.bytes() + key.size() > limits_.name_bytes) {
-        exceed(json_.offset(), "more bytes of names", "name_bytes", limits_.name_bytes);
+        exceed(json_.offset(), "the names of the tensors are too long", "name_bytes", limits_.name_bytes);
       }
       if (json_.next() != '"') json_.fail("the file of tensor '" + key + "' is not a string");
       const std::string_view kept = names_.add({}, key, false);
@@ -75,7 +77,9 @@ class Reader {
   std::uint32_t shard(std::string name) {
     const auto known = numbers_.find(name);
     if (known != numbers_.end()) return known->second;
-    if (list_.shards.size() >= limits_.records) exceed(json_.offset(), "more files", "records", limits_.records);
+    if (list_.shards.size() >= limits_.records) {
+      exceed(json_.offset(), "the index lists too many files", "records", limits_.records);
+    }
     const auto number = static_cast<std::uint32_t>(list_.shards.size());
     list_.shards.push_back(name);
     numbers_.emplace(std::move(name), number);
@@ -92,7 +96,9 @@ class Reader {
 }  // namespace
 
 ShardList read_shard_list(const ByteSource& source, NameArena& names, const Limits& limits) {
-  if (source.size() > limits.directory_bytes) exceed(0, "the index has more bytes", "directory_bytes", limits.directory_bytes);
+  if (source.size() > limits.directory_bytes) {
+    exceed(0, "the index of shards is too long", "directory_bytes", limits.directory_bytes);
+  }
   const std::string text = text_of(source);
   return Reader(text, names, limits).run();
 }

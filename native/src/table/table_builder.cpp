@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "base/limit_error.h"
 
 namespace torchferry {
 namespace {
@@ -46,10 +47,10 @@ std::uint32_t TableBuilder::add_storage(const StorageRow& row) {
 
 std::uint32_t TableBuilder::append(const TensorTable& other, const std::function<void(StorageRow&)>& place) {
   if (other.tensors_.size() > limits_.tensors || table_.tensors_.size() > limits_.tensors - other.tensors_.size()) {
-    throw Error(ErrorCode::limit_exceeded, "more tensors than the limit tensors = " + std::to_string(limits_.tensors));
+    throw Error(ErrorCode::limit_exceeded, over_limit("there are too many tensors", "tensors", limits_.tensors));
   }
   if (table_.dims_.size() + other.dims_.size() >= kNone) {
-    throw Error(ErrorCode::limit_exceeded, "more dimensions in all than the limit tensors allows");
+    throw Error(ErrorCode::limit_exceeded, "the tensors have more than 2^32 dimensions in all");
   }
   const auto shift = [](std::size_t by) { return static_cast<std::uint32_t>(by); };
   const std::uint32_t tensor = shift(table_.tensors_.size());
@@ -93,9 +94,8 @@ TensorRow TableBuilder::blank(DType dtype) {
 void TableBuilder::set_geometry(TensorRow& row, std::span<const std::int64_t> sizes,
                                 std::span<const std::int64_t> strides) {
   if (sizes.size() > limits_.dimensions) {
-    throw Error(ErrorCode::limit_exceeded, "a tensor of " + std::to_string(sizes.size()) +
-                                               " dimensions exceeds the limit dimensions = " +
-                                               std::to_string(limits_.dimensions));
+    throw Error(ErrorCode::limit_exceeded, over_limit("a tensor of " + std::to_string(sizes.size()) + " dimensions",
+                                                      "dimensions", limits_.dimensions));
   }
   if (!strides.empty() && strides.size() != sizes.size()) {
     corrupt("a tensor has " + std::to_string(sizes.size()) + " sizes but " + std::to_string(strides.size()) +
@@ -116,7 +116,7 @@ void TableBuilder::set_geometry(TensorRow& row, std::span<const std::int64_t> si
   row.dim = static_cast<std::uint32_t>(sizes.size());
   auto& dims = table_.dims_;
   if (dims.size() + 2 * sizes.size() >= kNone) {
-    throw Error(ErrorCode::limit_exceeded, "more dimensions in all than the limit tensors allows");
+    throw Error(ErrorCode::limit_exceeded, "the tensors have more than 2^32 dimensions in all");
   }
   row.first_size = static_cast<std::uint32_t>(dims.size());
   dims.insert(dims.end(), sizes.begin(), sizes.end());
@@ -168,7 +168,7 @@ void TableBuilder::set_unsupported(TensorRow& row, std::string reason) {
 
 std::uint32_t TableBuilder::add_tensor(const TensorRow& row) {
   if (table_.tensors_.size() >= limits_.tensors) {
-    throw Error(ErrorCode::limit_exceeded, "more tensors than the limit tensors = " + std::to_string(limits_.tensors));
+    throw Error(ErrorCode::limit_exceeded, over_limit("there are too many tensors", "tensors", limits_.tensors));
   }
   table_.tensors_.push_back(row);
   return static_cast<std::uint32_t>(table_.tensors_.size() - 1);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "base/limit_error.h"
 #include "container/little_endian.h"
 #include "container/tar_archive.h"
 #include "table/content.h"
@@ -121,8 +122,7 @@ class MemberReader {
     }
     const auto number = static_cast<std::uint64_t>(part.tree.integer(root));
     if (number > most) {
-      fail(std::to_string(number) + " " + what + " are more than the limit " + limit + " = " + std::to_string(most),
-           ErrorCode::limit_exceeded);
+      fail(over_limit(std::to_string(number) + " " + what, limit, most), ErrorCode::limit_exceeded);
     }
     return number;
   }
@@ -132,9 +132,9 @@ class MemberReader {
   std::uint32_t dimensions() {
     const std::uint32_t dim = load_u32(take(8).data());
     if (dim <= limits_.dimensions) return dim;
-    fail("a tensor of " + std::to_string(std::bit_cast<std::int32_t>(dim)) +
-             " dimensions exceeds the limit dimensions = " + std::to_string(limits_.dimensions),
-         static_cast<std::int32_t>(dim) < 0 ? ErrorCode::corrupt : ErrorCode::limit_exceeded);
+    const std::string what = "a tensor of " + std::to_string(std::bit_cast<std::int32_t>(dim)) + " dimensions";
+    if (static_cast<std::int32_t>(dim) < 0) fail(what);
+    fail(over_limit(what, "dimensions", limits_.dimensions), ErrorCode::limit_exceeded);
   }
 
   /// Passes over bytes; where they start in the file.

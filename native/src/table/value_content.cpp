@@ -5,6 +5,8 @@
 #include <charconv>
 #include <optional>
 
+#include "base/limit_error.h"
+
 namespace torchferry {
 namespace {
 
@@ -59,7 +61,7 @@ class Lister {
   void visit(const Value& value, std::string_view name, bool at_root) {
     if (value.kind == Kind::tensor) return add(name, value.tensor);
     if (value.items.empty() && value.entries.empty() && value.attributes.empty()) return;
-    if (++depth_ > limits_.depth) exceed("depth", limits_.depth);
+    if (++depth_ > limits_.depth) exceed("containers are nested too deeply", "depth", limits_.depth);
     for (std::size_t i = 0; i < value.items.size(); ++i) {
       if (may_hold_tensors(*value.items[i])) visit(*value.items[i], joined(name, std::to_string(i), at_root), false);
     }
@@ -80,19 +82,20 @@ class Lister {
   }
 
   void add(std::string_view name, std::uint32_t tensor) {
-    if (entries_.size() >= limits_.tensors) exceed("tensors", limits_.tensors);
+    if (entries_.size() >= limits_.tensors) exceed("the content lists too many tensors", "tensors", limits_.tensors);
     entries_.push_back({name, tensor});
   }
 
   std::string_view joined(std::string_view prefix, std::string_view name, bool at_root) {
     name_bytes_ += prefix.size() + name.size() + 1;
-    if (name_bytes_ > limits_.name_bytes) exceed("name_bytes", limits_.name_bytes);
+    if (name_bytes_ > limits_.name_bytes) {
+      exceed("the content lists too long names of tensors", "name_bytes", limits_.name_bytes);
+    }
     return at_root ? names_.add({}, name, false) : names_.add(prefix, name, true);
   }
 
-  [[noreturn]] static void exceed(const char* limit, std::uint64_t allowed) {
-    throw Error(ErrorCode::limit_exceeded,
-                "the content's tensors exceed the limit " + std::string(limit) + " = " + std::to_string(allowed));
+  [[noreturn]] static void exceed(const char* what, const char* limit, std::uint64_t allowed) {
+    throw Error(ErrorCode::limit_exceeded, over_limit(what, limit, allowed));
   }
 
   NameArena& names_;

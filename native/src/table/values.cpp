@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/limit_error.h"
 #include "table/content.h"
 #include "table/torch_names.h"
 
@@ -36,7 +37,7 @@ class ValueMaker {
     if (const auto seen = made_.find(node); seen != made_.end()) return seen->second ? seen->second : again(node);
     if (path_.size() >= limits_.depth) {
       throw Error(ErrorCode::limit_exceeded, {}, {}, tree_.offset(node),
-                  "containers are nested deeper than the limit depth = " + std::to_string(limits_.depth));
+                  over_limit("containers are nested too deeply", "depth", limits_.depth));
     }
     made_.emplace(node, nullptr);
     path_.push_back(node);

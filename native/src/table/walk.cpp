@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "base/limit_error.h"
 #include "table/torch_names.h"
 
 namespace torchferry {
@@ -51,16 +52,20 @@ std::string_view Walk::joined(std::string_view prefix, std::string_view name, bo
 }
 
 void Walk::too_much(const char* limit, std::uint64_t most, std::uint64_t allowed) const {
-  const std::string reason = most == allowed ? "" : ", which is what a pickle of this size may list";
-  throw Error(ErrorCode::limit_exceeded, {}, {}, tree_.offset(path_.empty() ? tree_.root() : path_.back()),
-              "the content's tensors exceed the limit " + std::string(limit) + " = " + std::to_string(most) + reason);
+  const std::string what = std::string("the content lists too ") +
+                           (limit == std::string_view("tensors") ? "many tensors" : "long names of tensors");
+  const std::string message =
+      most == allowed ? over_limit(what, limit, most)
+                      : what + " for a pickle of its size, which may have " + limit + " = " + std::to_string(most) +
+                            " whatever the limit: tensors are listed many times over";
+  throw Error(ErrorCode::limit_exceeded, {}, {}, tree_.offset(path_.empty() ? tree_.root() : path_.back()), message);
 }
 
 bool Walk::enter(NodeId node) {
   if (++visits_ > limits_.pickle_nodes) {
     throw Error(ErrorCode::limit_exceeded, {}, {}, tree_.offset(node),
-                "walking the content visits more values than the limit pickle_nodes = " +
-                    std::to_string(limits_.pickle_nodes) + " (containers that are listed many times over)");
+                over_limit("a walk over the content visits too many values (containers that are listed many times over)",
+                           "pickle_nodes", limits_.pickle_nodes));
   }
   if (on_path_[node] != 0) {
     // A container that holds itself with no object in between has no finite list of names.
@@ -74,7 +79,7 @@ bool Walk::enter(NodeId node) {
   }
   if (path_.size() >= limits_.depth) {
     throw Error(ErrorCode::limit_exceeded, {}, {}, tree_.offset(node),
-                "containers are nested deeper than the limit depth = " + std::to_string(limits_.depth));
+                over_limit("containers are nested too deeply", "depth", limits_.depth));
   }
   on_path_[node] = 1;
   path_.push_back(node);

@@ -1,8 +1,10 @@
 #include <torchferry/error.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
+#include "container/other_archives.h"
 #include "pickle/machine.h"
 #include "table/content_index.h"
 #include "table/rebuild.h"
@@ -11,6 +13,12 @@ namespace torchferry {
 namespace {
 
 constexpr const char* kPickle = "data.pkl";
+constexpr const char* kExportedProgram =
+    "a torch.export archive (pt2): it holds a program, not a checkpoint; in Python, torch.export.load it and torch.save "
+    "its state_dict";
+constexpr const char* kCompiledPackage =
+    "a package compiled by AOTInductor (pt2): it holds a compiled program, not a checkpoint; open the checkpoint that "
+    "the model was compiled with";
 constexpr int kOldestVersion = 1;
 constexpr int kNewestVersion = 10;
 
@@ -101,6 +109,25 @@ bool is_big_endian(const ZipArchive& archive) {
               "Unknown endianness type: " + text);
 }
 
+/// An archive whose records are named after no format that is read.
+[[noreturn]] void refuse_other_zip(const ZipArchive& archive) {
+  for (const Record& record : archive.records()) {
+    if (const char* const what = other_archive_with(record.name)) unsupported(what);
+  }
+  throw Error(ErrorCode::corrupt, "a zip archive without '" + std::string(archive.root()) +
+                                      "/data.pkl': not a PyTorch checkpoint");
+}
+
+/// torch.export's archives: a program, or the compiled library of one.
+[[noreturn]] void refuse_pt2(const ZipArchive& archive) {
+  const std::string_view compiled = "/data/aotinductor/";
+  const auto records = archive.records();
+  const bool is_package = std::any_of(records.begin(), records.end(), [&](const Record& record) {
+    return record.name.find(compiled) != std::string_view::npos;
+  });
+  unsupported(is_package ? kCompiledPackage : kExportedProgram);
+}
+
 /// torch.load's dispatch by record names; what is no checkpoint is refused by its name.
 Format zip_format(const ZipArchive& archive) {
   if (archive.find("constants.pkl")) {
@@ -111,15 +138,11 @@ Format zip_format(const ZipArchive& archive) {
     unsupported("a TorchScript archive of PyTorch 1.3 or older (model.json); save it again with a newer PyTorch");
   }
   if (archive.find(".data/extern_modules") || archive.find(".data/python_version")) {
-    unsupported("a torch.package archive: it holds Python code, not a checkpoint");
+    unsupported("a torch.package archive: it holds Python code, not a checkpoint; in Python, load it with "
+                "torch.package.PackageImporter and torch.save its state_dict()");
   }
-  if (archive.find("archive_format") || archive.find("data/weights/")) {
-    unsupported("a torch.export archive (pt2): it holds a program, not a checkpoint");
-  }
-  if (!archive.find(kPickle)) {
-    throw Error(ErrorCode::corrupt, "a zip archive without '" + std::string(archive.root()) +
-                                        "/data.pkl': not a PyTorch checkpoint");
-  }
+  if (archive.find("archive_format")) refuse_pt2(archive);
+  if (!archive.find(kPickle)) refuse_other_zip(archive);
   return Format::zip;
 }
 

@@ -52,6 +52,16 @@ class Catalogue:
         path.write_bytes(data)
         return self.record(group, path, format, load=load, ours=ours, note=note, protocol=protocol)
 
+    def other_save(self, case, name, save_index):
+        """A case of its own for a later save in the file of a case."""
+        path = self.folder / case["file"]
+        other = {"name": name}
+        other.update((key, case[key]) for key in ("group", "file", "format", "protocol", "saves"))
+        other.update(save_index=save_index, load=[])
+        other.update(observe.observe(str(path), case["protocol"], save_index))
+        other.update(observe.weights_only(str(path), save_index))
+        return self.add(other)
+
     def record(self, group, path, format, *, load, ours, note, protocol):
         case = {
             "name": path.stem,

@@ -1,10 +1,19 @@
 """Files whose container is damaged, ambiguous or no checkpoint at all, and what a reader must answer."""
 
+import bz2
 import gzip
+import io
+import lzma
+import pathlib
+import pickle
 import struct
+import tempfile
+import zipfile
 import zlib
 
+import numpy
 import torch
+import torch.package
 
 from . import writing
 from .containers import golden
@@ -24,60 +33,93 @@ def refuser(catalogue, group):
     )
 
 
+def others(data):
+    """Files of other programs, what a download can give instead of a file, and packed checkpoints."""
+    arrays, packed = io.BytesIO(), io.BytesIO()
+    numpy.savez(arrays, w=numpy.arange(3.0))
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("model.pth", data)
+    records = read(data)
+    locked = bytearray(build([Entry(name, content) for name, content in records]))
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # as if every record were encrypted
+        at = locked.find(signature)
+        while at >= 0:
+            locked[at + flags] |= 1
+            at = locked.find(signature, at + 4)
+    return {
+        "gzip": (gzip.compress(data, mtime=0), "gzip: unpack it first"),
+        "bzip2": (bz2.compress(data), "bzip2: unpack it first"),
+        "xz": (lzma.compress(data), "xz: unpack it first"),
+        "zstd": (b"\x28\xb5\x2f\xfd" + bytes(range(100)), "zstd: unpack it first"),
+        "encrypted": (bytes(locked), "encrypted"),
+        "packed": (packed.getvalue(), "a zip archive with a checkpoint in it"),
+        "npz": (arrays.getvalue(), "NumPy arrays (.npz)"),
+        "npy": (b"\x93NUMPY\x01\x00" + bytes(200), "a NumPy array"),
+        "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(500), "HDF5"),
+        "gguf": (b"GGUF\3\0\0\0" + bytes(100), "GGUF"),
+        "onnx": (b"\x08\x08\x12\x07pytorch\x1a\x06" + b"2.13.0" + b":\x10" + bytes(16), "an ONNX model"),
+        "html": (b"<!DOCTYPE html><html><body>404</body></html>", "an HTML or XML page"),
+        "json": (b'{"weights": [1, 2, 3]}', "a JSON file, but no index of shards"),
+        "lfs": (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n",
+            "a Git LFS pointer instead of the file: run `git lfs pull`",
+        ),
+        "elf": (b"\x7fELF\2\1\1" + bytes(200), "a program or shared library"),
+        "pickle": (pickle.dumps({"a": 1}, protocol=2), "a pickle that torch.save did not write"),
+    }
+
+
+def programs():
+    """Files of PyTorch that hold programs."""
+    model = torch.nn.Linear(2, 3)
+    exported, package = io.BytesIO(), io.BytesIO()
+    torch.export.save(torch.export.export(model, (torch.ones(1, 2),)), exported)
+    with torch.package.PackageExporter(package) as exporter:
+        exporter.extern("**")
+        exporter.save_pickle("model", "model.pkl", model)
+    script = torch.jit.script(model)
+    with tempfile.TemporaryDirectory() as folder:
+        torch.jit.save_jit_module_to_flatbuffer(script, folder + "/model.ff")
+        flat = pathlib.Path(folder, "model.ff").read_bytes()
+    compiled = [
+        Entry("model/archive_format", b"pt2"),
+        Entry("model/archive_version", b"0"),
+        Entry("model/data/aotinductor/model/model.wrapper.so", b"\x7fELF"),
+    ]
+    return {
+        "pt2": (exported.getvalue(), "a torch.export archive (pt2)"),
+        "pt2_package": (build(compiled), "a package compiled by AOTInductor (pt2)"),
+        "package": (package.getvalue(), "a torch.package archive"),
+        "flatbuffer": (flat, "a TorchScript flatbuffer for mobile"),
+        "executorch": (b"\x30\0\0\0ET12" + bytes(100), "an ExecuTorch program"),
+        "preview": (b"PYTORCH1" + bytes(100), "a PyTorch preview release"),
+        "old_torchscript": (
+            build([Entry("m/model.json", b"{}"), Entry("m/version", b"1\n")]),
+            "a TorchScript archive of PyTorch 1.3 or older",
+        ),
+    }
+
+
 def add_not_checkpoints(catalogue):
     bad = refuser(catalogue, "not_checkpoints")
     data = golden()
-    starts = {
+    damaged = {
         "empty": b"",
         "one_byte": b"P",
         "text": b"this is not a checkpoint, it is a sentence\n" * 20,
-        "gzip": gzip.compress(data, mtime=0),
-        "hdf5": b"\x89HDF\r\n\x1a\n" + bytes(500),
         "zeros": bytes(4096),
-        "html": b"<!DOCTYPE html><html><body>404</body></html>",
-        "json": b'{"weights": [1, 2, 3]}',
-        "lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n",
-        "elf": b"\x7fELF\2\1\1" + bytes(200),
         "junk_in_front": b"#!/bin/sh\n" + data,
         "text_pickle": b"(dp0\nS'a'\np1\nI1\ns.",
-        "preview": b"PYTORCH1" + bytes(100),
-        "flatbuffer": b"\x18\0\0\0PTMF" + bytes(100),
     }
-    for name, content in starts.items():
-        bad("not_" + name, content, "corrupt", "unsupported")
+    for name, content in damaged.items():
+        bad("not_" + name, content, "corrupt", says="not a PyTorch checkpoint: ")
+    for name, (content, says) in others(data).items():
+        bad("not_" + name, content, "unsupported", says=says)
     records = [Entry("archive/readme.txt", b"hello")]
     bad("not_zip_of_something", build(records), "corrupt", "unsupported")
     bad("not_empty_zip", build([]), "corrupt", "unsupported")
-    bad(
-        "not_pt2",
-        build(
-            [
-                Entry("package/archive_format", b"pt2"),
-                Entry("package/version", b"1"),
-                Entry("package/models/model.json", b"{}"),
-            ]
-        ),
-        "unsupported",
-        "corrupt",
-    )
-    bad(
-        "not_package",
-        build(
-            [
-                Entry("p/.data/extern_modules", b""),
-                Entry("p/.data/version", b"6\n"),
-                Entry("p/.data/python_version", b"3.11"),
-            ]
-        ),
-        "unsupported",
-        "corrupt",
-    )
-    bad(
-        "not_old_torchscript",
-        build([Entry("m/model.json", b"{}"), Entry("m/version", b"1\n")]),
-        "unsupported",
-        "corrupt",
-    )
+    for name, (content, says) in programs().items():
+        bad("not_" + name, content, "unsupported", says=says)
     bad("not_there", None, "io")
     folder = catalogue.path("not_checkpoints", "not_a_file", "d")
     folder.mkdir(exist_ok=True)

@@ -64,10 +64,13 @@ class Locations:
         return found.pop() if len(found) == 1 else None
 
 
-def torch_load(path, map_location=None, weights_only=False):
-    with warnings.catch_warnings():
+def torch_load(path, map_location=None, weights_only=False, save_index=0):
+    """What torch.load gives; with a save_index, what it gives after so many calls on the open file."""
+    with warnings.catch_warnings(), open(path, "rb") as file:
         warnings.simplefilter("ignore")
-        return torch.load(path, map_location=map_location, weights_only=weights_only)
+        for _ in range(save_index):
+            torch.load(file, map_location="cpu", weights_only=False)
+        return torch.load(file if save_index else path, map_location=map_location, weights_only=weights_only)
 
 
 def describe_tensors(pairs, location_of):
@@ -88,10 +91,10 @@ def distinct(locations):
     return list(dict.fromkeys(location for location in locations if location is not None))
 
 
-def observe(path, protocol=2):
+def observe(path, protocol=2, save_index=0):
     """What torch.load gives for a file of torch.save."""
     locations = Locations()
-    loaded = torch_load(path, locations)
+    loaded = torch_load(path, locations, save_index=save_index)
     rows = describe_tensors(list(leaves(loaded)), locations.of)
     return {
         "locations": distinct([row["location"] for row in rows] + locations.order),
@@ -100,10 +103,10 @@ def observe(path, protocol=2):
     }
 
 
-def weights_only(path):
+def weights_only(path, save_index=0):
     """Whether torch.load(weights_only=True) reads the file, and the globals that it does not allow."""
     try:
-        torch_load(path, torch.device("cpu"), weights_only=True)
+        torch_load(path, torch.device("cpu"), weights_only=True, save_index=save_index)
         accepted = True
     except Exception:  # the unpickler raises whatever the constructors raise
         accepted = False

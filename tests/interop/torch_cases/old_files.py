@@ -9,6 +9,7 @@ import itertools
 import pickle
 import struct
 import tarfile
+import warnings
 
 import torch
 from torch import nn
@@ -214,9 +215,34 @@ def add_legacy(catalogue, group="legacy"):
     case["tensors"][1].update(storage_offset=3, storage_nbytes=24, group=0, location="cpu")
     first = legacy_file(pickled(dict_of((text("a"), legacy_tensor("5", 6, 0, (6,), (1,))))), six)
     second = legacy_file(pickled(dict_of((text("b"), legacy_tensor("7", 2, 0, (2,), (1,))))), [("7", 2, floats(8, 9))])
-    add("several_saves", first + second, note="torch.load reads the first; the next call on the open file the second")
+    note = "torch.load reads the first; the next call on the open file the second"
+    case = add("several_saves", first + second, note=note)
+    case["saves"] = 2
+    catalogue.other_save(case, "legacy_several_saves_second", 1)
+
+
+def add_one_open_file(catalogue, group="legacy"):
+    """What a program leaves that calls torch.save on one open file again and again, in the legacy format."""
+    torch.manual_seed(5)
+    shared = torch.arange(8.0)
+    objects = [
+        {"epoch": 1, "state": nn.Linear(2, 2).state_dict()},
+        [shared, shared[2:4], torch.ones(3, dtype=torch.float16)],
+        nn.Linear(2, 3),
+        "no tensor at all",
+    ]
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for item in objects:
+            torch.save(item, file, _use_new_zipfile_serialization=False)
+    case = catalogue.write(group, "legacy_one_open_file", file.getvalue(), format="legacy")
+    case["saves"] = len(objects)
+    for index in range(1, len(objects)):
+        catalogue.other_save(case, "legacy_one_open_file_%d" % index, index)
 
 
 def add(catalogue):
     add_tar(catalogue)
     add_legacy(catalogue)
+    add_one_open_file(catalogue)

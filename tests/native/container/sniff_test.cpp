@@ -105,6 +105,15 @@ TEST(DescribeStart, SaysWhatSuchFilesUsuallyAre) {
     EXPECT_NE(text.find(words), std::string::npos) << text;
   };
   says("\x1F\x8B\x08\x00"s, "gzip");
+  says("BZh91AY"s, "bzip2: unpack");
+  says("\xFD\x37zXZ\x00"s, "xz: unpack");
+  says("\x28\xB5\x2F\xFD"s, "zstd: unpack");
+  says("\x04\x22\x4D\x18"s, "lz4: unpack");
+  says("\x20\x00\x00\x00TFL3"s, "TensorFlow Lite");
+  says("\x30\x00\x00\x00"
+       "ET12\x00"s,
+       "ExecuTorch");
+  says("\x08\x08\x12\x07pytorch\x1A\x05"s + "2.13.0", "ONNX");
   says("\x89HDF\r\n\x1A\n"s, "HDF5");
   says("<!DOCTYPE html>", "HTML");
   says("\n <html>", "HTML");
@@ -117,6 +126,15 @@ TEST(DescribeStart, SaysWhatSuchFilesUsuallyAre) {
       "\x7F"
       "ELF\x02",
       "shared library");
+}
+
+TEST(DescribeStart, KnowsFilesOfOthers) {
+  EXPECT_TRUE(is_of_others(*source_of("GGUF\x03"s)));
+  EXPECT_FALSE(is_of_others(*source_of("")));
+  EXPECT_FALSE(is_of_others(*source_of(std::string(600, '\0'))));
+  EXPECT_FALSE(is_of_others(*source_of("some text")));
+  EXPECT_FALSE(is_of_others(*source_of("\x08\x08\x12\x07py\x01orch"s))) << "the name of a program is text";
+  EXPECT_FALSE(is_of_others(*source_of("\x08\x08\x12\x07pyt"s))) << "cut";
 }
 
 }  // namespace

@@ -127,7 +127,15 @@ TEST(BytesTest, TheArchiveMustBeOne) {
   expect_error(ErrorCode::corrupt, "is not a version", [&] { open_bytes(zip_with({{"a/data.pkl", pickle}, {"a/version", "abc"}})); });
   expect_error(ErrorCode::corrupt, "not a PyTorch checkpoint", [&] { open_bytes(zip_with({{"a/other", "x"}, {"a/version", "3"}})); });
   expect_error(ErrorCode::unsupported, "torch.package", [&] { open_bytes(zip_with({{"a/.data/extern_modules", "x"}})); });
-  expect_error(ErrorCode::unsupported, "pt2", [&] { open_bytes(zip_with({{"package/archive_format", "pt2"}})); });
+  expect_error(ErrorCode::unsupported, "a torch.export archive (pt2)",
+               [&] { open_bytes(zip_with({{"package/archive_format", "pt2"}, {"package/models/model.json", "{}"}})); });
+  expect_error(ErrorCode::unsupported, "a package compiled by AOTInductor (pt2)", [&] {
+    open_bytes(zip_with({{"m/archive_format", "pt2"}, {"m/data/aotinductor/model/x.wrapper.so", "x"}}));
+  });
+  expect_error(ErrorCode::unsupported, "NumPy arrays (.npz)", [&] { open_bytes(zip_with({{"w.npy", "x"}, {"b.npy", "x"}})); });
+  expect_error(ErrorCode::unsupported, "with a checkpoint in it", [&] { open_bytes(zip_with({{"a/net.pth", "x"}})); });
+  expect_error(ErrorCode::unsupported, "Keras", [&] { open_bytes(zip_with({{"a/model.weights.h5", "x"}})); });
+  expect_error(ErrorCode::corrupt, "without 'a/data.pkl'", [&] { open_bytes(zip_with({{"a/readme.txt", "x"}})); });
   expect_error(ErrorCode::unsupported, "model.json", [&] { open_bytes(zip_with({{"a/model.json", "{}"}})); });
   EXPECT_EQ(open_bytes(zip_with({{"a/data.pkl", pickle}, {"a/version", "3\n"}, {"a/constants.pkl", "x"}})).format(),
             Format::torchscript);

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "io/error_of.h"
 #include "table/pickle_text.h"
 
@@ -132,6 +134,62 @@ TEST(LegacyTest, RefusesWhatDoesNotFit) {
   file = good;
   file.version = whole("M\xea\x03"s);
   expect_error(ErrorCode::unsupported, "Invalid protocol version: 1002", [&] { open_bytes(file.bytes()); });
+}
+
+std::string save_of(float first, const std::string& name) {
+  Legacy file;
+  file.object = dict({{str(name), legacy_tensor(legacy_storage(), 0, {2}, {1})}});
+  file.storages = {{6, floats(6)}};
+  std::memcpy(file.storages[0].second.data(), &first, sizeof first);
+  return file.bytes();
+}
+
+OpenOptions nth(std::uint64_t index) {
+  OpenOptions options;
+  options.save_index = index;
+  return options;
+}
+
+TEST(LegacyTest, SavesBehindEachOtherAreReachedByTheirNumber) {
+  const std::string bytes = save_of(7, "a") + save_of(8, "b") + save_of(9, "c");
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    const Checkpoint checkpoint = open_bytes(bytes, nth(i));
+    EXPECT_EQ(keys_of(checkpoint.entries()), std::vector<std::string>{std::string(1, static_cast<char>('a' + i))});
+    EXPECT_EQ(elements(checkpoint, 0, 1), std::vector<float>{7 + static_cast<float>(i)});
+    EXPECT_EQ(checkpoint.save_count(), 3u);
+  }
+  expect_error(ErrorCode::invalid_argument, "there is no save 3: the file holds 3", [&] { open_bytes(bytes, nth(3)); });
+  expect_error(ErrorCode::invalid_argument, "there is no save 1: the file holds 1",
+               [&] { open_bytes(save_of(1, "a") + "anything", nth(1)); });
+  expect_error(ErrorCode::invalid_argument, "only files in the legacy format",
+               [&] { open_bytes(ZipBuilder().add("r/data.pkl", "N.").add("r/version", "3").bytes(), nth(1)); });
+  EXPECT_EQ(open_bytes(save_of(1, "a") + "anything").save_count(), 1u);
+}
+
+TEST(LegacyTest, ADamagedSaveCountsAndHidesTheRest) {
+  const std::string first = save_of(7, "a");
+  const std::string second = save_of(8, "b");
+  const std::string bytes = first + second.substr(0, second.size() - 4);
+  EXPECT_EQ(open_bytes(bytes).save_count(), 2u);
+  EXPECT_EQ(elements(open_bytes(bytes), 0, 1), std::vector<float>{7});
+  const Error error = error_of([&] { open_bytes(bytes, nth(1)); });
+  EXPECT_EQ(error.code(), ErrorCode::corrupt);
+  EXPECT_NE(error.message().find("passes the end of the file"), std::string::npos) << error.what();
+  EXPECT_GT(error.offset().value_or(0), first.size()) << "offsets count from the start of the file";
+}
+
+TEST(LegacyTest, SavesThatArePassedOverMayBeOfAnyDepth) {
+  Legacy deep;
+  deep.object = std::string(500, ']') + std::string(499, 'a');
+  deep.keys = {};
+  deep.storages = {};
+  OpenOptions options = nth(1);
+  options.limits.depth = 10;
+  EXPECT_EQ(elements(open_bytes(deep.bytes() + save_of(8, "b"), options), 0, 1), std::vector<float>{8});
+  options.save_index = 0;
+  expect_error(ErrorCode::limit_exceeded, "depth", [&] { open_bytes(deep.bytes() + save_of(8, "b"), options); });
+  options.limits.depth = 1000;
+  EXPECT_EQ(open_bytes(deep.bytes() + save_of(8, "b"), options).save_count(), 2u);
 }
 
 TEST(LegacyTest, EveryCutIsATypedError) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/limit_error.h"
 #include "io/error_of.h"
 #include "table/tar_pickles.h"
 
@@ -29,8 +30,11 @@ void expect_limit(Number Limits::*field, Number value, const char* name, const s
   options.limits.*field = value;
   const Error error = error_of([&] { open_bytes(file, options); });
   EXPECT_EQ(error.code(), ErrorCode::limit_exceeded) << name << ": " << error.what();
-  EXPECT_NE(error.message().find(name), std::string::npos) << error.what();
-  EXPECT_NE(error.message().find(std::to_string(value)), std::string::npos) << error.what();
+  const std::string limit = std::string("the limit ") + name + " = " + std::to_string(value) + ". ";
+  EXPECT_NE(error.message().find(limit), std::string::npos) << error.what();
+  for (const std::string& cure : {std::string("Limits::") + name, std::string("--limit ") + name + "=N"}) {
+    EXPECT_NE(error.message().find(cure), std::string::npos) << error.what();
+  }
   EXPECT_EQ(error.file(), "test.pt");
 }
 
@@ -67,6 +71,14 @@ TEST(LimitsTest, HoldForTheOtherFormats) {
   safetensors += header + floats(1);
   expect_limit(&Limits::tensors, std::uint64_t{0}, "tensors", safetensors);
   expect_limit(&Limits::dimensions, std::uint32_t{1}, "dimensions", safetensors);
+  expect_limit(&Limits::name_bytes, std::uint64_t{0}, "name_bytes", safetensors);
+  expect_limit(&Limits::directory_bytes, std::uint64_t{header.size() - 1}, "directory_bytes", safetensors);
+}
+
+TEST(LimitsTest, EveryMessageEndsWithTheCure) {
+  EXPECT_EQ(over_limit("too much", "pickle_bytes", 5),
+            "too much: over the limit pickle_bytes = 5. If the file can be trusted, raise it: Limits.withPickleBytes in "
+            "Java, Limits::pickle_bytes in C++, --limit pickle_bytes=N on the command line");
 }
 
 }  // namespace

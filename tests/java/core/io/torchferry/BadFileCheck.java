@@ -31,6 +31,9 @@ final class BadFileCheck {
         String answer = kind(refused);
         assertTrue(bad.accept().contains(answer),
                 () -> "expected " + bad.accept() + ", found " + answer + ": " + refused);
+        if (bad.says() != null) {
+            assertTrue(refused.getMessage().contains(bad.says()), refused::getMessage);
+        }
         if (refused != null) {
             place(refused);
         } else {

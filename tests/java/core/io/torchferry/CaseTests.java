@@ -65,8 +65,9 @@ final class CaseTests {
             return tests;
         }
         tests.put("index", () -> {
-            try (Checkpoint file = Checkpoint.open(one.file())) {
+            try (Checkpoint file = Checkpoint.open(one.file(), one.opening())) {
                 IndexComparison.compare(file, one);
+                assertEquals(Math.max(one.saves(), 1), file.saveCount());
             }
         });
         tests.put("content", () -> content(one));
@@ -80,7 +81,7 @@ final class CaseTests {
 
     private static void refused(InteropCases.Case one) {
         CheckpointException refused = assertThrows(CheckpointException.class, () -> {
-            try (Checkpoint file = Checkpoint.open(one.file())) {
+            try (Checkpoint file = Checkpoint.open(one.file(), one.opening())) {
                 file.root();
             }
         });
@@ -88,7 +89,7 @@ final class CaseTests {
     }
 
     private static void content(InteropCases.Case one) throws IOException {
-        try (Checkpoint file = Checkpoint.open(one.file())) {
+        try (Checkpoint file = Checkpoint.open(one.file(), one.opening())) {
             if (one.value() != null) {
                 ContentComparison.compare(file, one.value());
             } else if (one.format().equals("safetensors")) {
@@ -114,7 +115,7 @@ final class CaseTests {
 
     /** What PyTorch takes with weights_only=True is taken; a global that it names is refused by name. */
     private static void weightsOnly(InteropCases.Case one) throws IOException {
-        OpenOptions weightsOnly = OpenOptions.DEFAULT.withWeightsOnly(true);
+        OpenOptions weightsOnly = one.opening().withWeightsOnly(true);
         if (one.weightsOnly()) {
             Checkpoint.open(one.file(), weightsOnly).close();
         } else if (one.unsafeGlobals() != null && !one.unsafeGlobals().isEmpty()) {

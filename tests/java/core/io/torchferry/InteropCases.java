@@ -29,7 +29,12 @@ record InteropCases(int schema, String torch, Map<String, String> messages, List
     /** A file that PyTorch loads. */
     record Case(String name, String group, Path file, String format, List<String> locations, List<TensorCase> tensors,
             JsonElement content, List<Load> load, Boolean weightsOnly, List<String> unsafeGlobals, Ours ours,
-            JsonElement metadata) {
+            JsonElement metadata, long saveIndex, long saves) {
+
+        /** How to open the file for this case. */
+        OpenOptions opening() {
+            return OpenOptions.DEFAULT.withSaveIndex(saveIndex);
+        }
 
         /** The loaded object as a typed value, or null where only the tensors are to be compared. */
         JsonObject value() {
@@ -94,7 +99,7 @@ record InteropCases(int schema, String torch, Map<String, String> messages, List
 
     /** A file that must be refused, or borne. */
     record Bad(String name, String group, Path file, List<String> accept, String record, List<String> read,
-            String verify, String weightsOnly, List<String> globals, boolean indexOnly) {
+            String verify, String weightsOnly, List<String> globals, boolean indexOnly, String says) {
         @Override
         public String toString() {
             return name;

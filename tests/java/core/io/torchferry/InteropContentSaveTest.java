@@ -34,7 +34,7 @@ class InteropContentSaveTest {
                 continue;
             }
             Path file = folder.resolve(one.name() + ".pt");
-            try (Checkpoint opened = Checkpoint.open(one.file())) {
+            try (Checkpoint opened = Checkpoint.open(one.file(), one.opening())) {
                 Checkpoint.save(opened.root(), file);
             } catch (UnsupportedCheckpointException objectsOrTensorsWithoutAForm) {
                 continue;
@@ -150,7 +150,8 @@ class InteropContentSaveTest {
                 continue;
             }
             Path file = folder.resolve(one.name() + ".safetensors");
-            try (StateDict dict = Checkpoint.load(one.file(), LoadOptions.defaults().mapLocation(Device.cpu()))) {
+            try (StateDict dict = Checkpoint.load(one.file(),
+                    LoadOptions.defaults().mapLocation(Device.cpu()).saveIndex(one.saveIndex()))) {
                 SaveReport report = dict.save(file, options);
                 saved.add(one.name(), file, expected(dict, report));
             } catch (UnsupportedCheckpointException | IllegalArgumentException noFormForIt) {

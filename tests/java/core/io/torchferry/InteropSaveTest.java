@@ -107,7 +107,8 @@ class InteropSaveTest {
     private static void save(InteropCases.Case one, JsonObject row, Path folder, SaveOptions options, SavedCheck saved)
             throws IOException {
         Path file = folder.resolve(one.name() + ".pt");
-        try (StateDict dict = Checkpoint.load(one.file(), LoadOptions.defaults().mapLocation(Device.cpu()))) {
+        try (StateDict dict = Checkpoint.load(one.file(),
+                LoadOptions.defaults().mapLocation(Device.cpu()).saveIndex(one.saveIndex()))) {
             if (dict.size() != one.tensors().size()) {
                 return;
             }

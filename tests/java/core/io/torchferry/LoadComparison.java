@@ -27,7 +27,8 @@ final class LoadComparison {
 
     /** Loads a case onto the CPU and compares. */
     static void compare(InteropCases.Case expected, LoadOptions options) throws IOException {
-        try (StateDict dict = Checkpoint.load(expected.file(), options.mapLocation(Device.cpu()))) {
+        try (StateDict dict = Checkpoint.load(expected.file(),
+                options.mapLocation(Device.cpu()).saveIndex(expected.saveIndex()))) {
             compare(expected, dict, tensor -> Device.cpu(), tensor -> expected.accepts("unsupported"));
         }
     }

@@ -30,8 +30,9 @@ class LoadTest {
 
     private static void compare(Map<String, Object> expected) {
         Path file = fixture((String) expected.get("file"));
-        Map<String, Object> got =
-                Cli.expect(0, "load", "--map-location", "cpu", "--digest", "--json", file).object();
+        Object save = expected.getOrDefault("save_index", 0);
+        Map<String, Object> got = Cli.expect(
+                0, "load", "--map-location", "cpu", "--digest", "--json", "--save", save, file).object();
         assertEquals(file.toString(), got.get("file"));
         assertEquals(expected.get("format"), got.get("format"));
         assertEquals(expected.get("locations"), got.get("locations"));

@@ -254,6 +254,16 @@ public final class Checkpoint implements AutoCloseable {
         return facts.size();
     }
 
+    /**
+     * Saves that stand in the file one after the other, as {@code torch.save} called again and again on one open file
+     * leaves them in the legacy format; 1 for every other format. {@link OpenOptions#saveIndex} chooses one. The pickles
+     * behind the opened save are looked through on the first call. A save that is damaged counts and hides what is behind
+     * it; opening it tells what is wrong.
+     */
+    public long saveCount() throws IOException {
+        return handle.use(FormatNative::saveCount);
+    }
+
     /** Distinct saved locations in order of first appearance, as written: {@code "cpu"}, {@code "cuda:0"}. */
     public List<String> savedLocations() {
         return facts.savedLocations();

@@ -30,6 +30,8 @@ final class FormatNative {
 
     static native byte[] describe(long checkpoint);
 
+    static native long saveCount(long checkpoint) throws IOException;
+
     static native byte[] opaqueGlobals(long checkpoint);
 
     static native byte[] table(long checkpoint);

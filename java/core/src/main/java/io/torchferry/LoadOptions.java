@@ -139,6 +139,11 @@ public final class LoadOptions {
         return with(f -> f.open = f.open.withWeightsOnly(on));
     }
 
+    /** For the {@code Checkpoint.load} methods, which open the file too: see {@link OpenOptions#saveIndex}. */
+    public LoadOptions saveIndex(long index) {
+        return with(f -> f.open = f.open.withSaveIndex(index));
+    }
+
     /** See {@link #mapLocation(MapLocation)}. */
     public MapLocation mapLocation() {
         return fields.mapLocation;
@@ -184,7 +189,7 @@ public final class LoadOptions {
         return Optional.ofNullable(fields.listener);
     }
 
-    /** See {@link #limits(Limits)} and {@link #weightsOnly(boolean)}. */
+    /** See {@link #limits(Limits)}, {@link #weightsOnly(boolean)} and {@link #saveIndex(long)}. */
     public OpenOptions openOptions() {
         return fields.open;
     }

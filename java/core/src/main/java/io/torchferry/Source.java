@@ -143,8 +143,9 @@ final class Source {
 
     private static void requireWithin(long bytes, long most, String name) throws IOException {
         if (bytes > most) {
-            throw new LimitExceededException(name + ": it has more bytes than the limit spool_bytes = " + most
-                    + ", which bounds the copy that is made of a stream, a channel or a file of another file system",
+            throw new LimitExceededException(name + ": it is too long to be copied, as a stream, a channel or a file of"
+                    + " another file system is: over the limit spool_bytes = " + most + ". If there is room for more,"
+                    + " raise it: Limits.withSpoolBytes in Java, --limit spool_bytes=N on the command line",
                     name, "", -1);
         }
     }

@@ -32,7 +32,7 @@ final class Conversion {
     private String prefix;
     private DType dtype;
     private boolean drop;
-    private boolean weightsOnly;
+    private OpenOptions opening = OpenOptions.DEFAULT;
 
     private final List<String> notes = new ArrayList<>();
     private List<Carried.Leftover> dropped = List.of();
@@ -78,15 +78,14 @@ final class Conversion {
         return this;
     }
 
-    Conversion weightsOnly(boolean on) {
-        weightsOnly = on;
+    Conversion opening(OpenOptions options) {
+        opening = options;
         return this;
     }
 
     /** @throws Failures.UsageException when OUT cannot hold what IN has, and nothing says to drop it */
     void run(PrintWriter err) throws IOException {
         long start = System.nanoTime();
-        OpenOptions opening = OpenOptions.DEFAULT.withWeightsOnly(weightsOnly);
         try (Checkpoint file = Checkpoint.open(input, opening)) {
             format = file.format().toString();
             String[] path = KeyPath.resolve(file, key);

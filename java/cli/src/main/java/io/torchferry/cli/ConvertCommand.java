@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -75,9 +76,8 @@ final class ConvertCommand implements Callable<Integer> {
     @Option(names = "--drop", description = "Leave out what OUT cannot hold instead of refusing it.")
     private boolean drop;
 
-    @Option(names = "--weights-only",
-            description = "Refuse a file IN that torch.load(weights_only=True) would refuse, naming the global.")
-    private boolean weightsOnly;
+    @Mixin
+    private Opening opening;
 
     @Option(names = "--json", description = "Print one JSON object instead of text.")
     private boolean json;
@@ -88,7 +88,7 @@ final class ConvertCommand implements Callable<Integer> {
         PrintWriter err = spec.commandLine().getErr();
         Format format = to == null ? byExtension() : to;
         Conversion conversion = new Conversion(input, output, format);
-        conversion.part(key).prefix(prefix).dtype(dtype).locations(location).drop(drop).weightsOnly(weightsOnly);
+        conversion.part(key).prefix(prefix).dtype(dtype).locations(location).drop(drop).opening(opening.options());
         if (shardSize != null) {
             conversion.maxShardBytes(shardSize);
         }

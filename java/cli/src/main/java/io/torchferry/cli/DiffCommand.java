@@ -1,10 +1,12 @@
 package io.torchferry.cli;
 
 import io.torchferry.Checkpoint;
+import io.torchferry.OpenOptions;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -70,6 +72,12 @@ final class DiffCommand implements Callable<Integer> {
     @Option(names = "--ignore-dtype", description = "Compare values only: another dtype alone makes no difference.")
     private boolean ignoreDtype;
 
+    @Mixin
+    private Opening opening;
+
+    @Option(names = "--save-b", paramLabel = "N", description = "The save in B, where it is not the one in A.")
+    private Long saveB;
+
     @Option(names = "--json", description = "Print one JSON object instead of tables.")
     private boolean json;
 
@@ -83,9 +91,9 @@ final class DiffCommand implements Callable<Integer> {
         }
         PrintWriter out = spec.commandLine().getOut();
         Path file = a;
-        try (Checkpoint first = Checkpoint.open(a)) {
+        try (Checkpoint first = Checkpoint.open(a, opening.options())) {
             file = b;
-            try (Checkpoint second = Checkpoint.open(b)) {
+            try (Checkpoint second = Checkpoint.open(b, openingOfB())) {
                 file = null;
                 DiffSide left = DiffSide.of(a, first, or(keyA, key), or(prefixA, prefix));
                 DiffSide right = DiffSide.of(b, second, or(keyB, key), or(prefixB, prefix));
@@ -102,6 +110,10 @@ final class DiffCommand implements Callable<Integer> {
             Main.failures(spec.commandLine()).report(file == null ? null : file.toString(), e);
             return TROUBLE;
         }
+    }
+
+    private OpenOptions openingOfB() {
+        return saveB == null ? opening.options() : opening.options().withSaveIndex(saveB);
     }
 
     private static String or(String ofOneSide, String ofBoth) {

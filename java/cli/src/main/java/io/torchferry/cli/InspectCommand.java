@@ -1,12 +1,12 @@
 package io.torchferry.cli;
 
 import io.torchferry.Checkpoint;
-import io.torchferry.OpenOptions;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -25,7 +25,8 @@ import picocli.CommandLine.Spec;
             "   \"tensors\": [{\"key\", \"dtype\", \"shape\", \"stride\", \"location\", \"nbytes\",",
             "                \"layout\", \"storage\", \"storage_offset\", ...}],",
             "   \"state_dicts\": [{\"path\", \"tensors\"}] (what looks like a model),",
-            "   \"storages\": {..}, \"opaque_globals\": [..], \"content\" (with --values)}"})
+            "   \"storages\": {..}, \"opaque_globals\": [..], \"content\" (with --values),",
+            "   \"saves\" (a legacy file that holds more than one: how many; --save N shows another)}"})
 final class InspectCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
@@ -37,9 +38,8 @@ final class InspectCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON object a line instead of tables.")
     private boolean json;
 
-    @Option(names = "--weights-only",
-            description = "Refuse files that torch.load(weights_only=True) would refuse, naming the global.")
-    private boolean weightsOnly;
+    @Mixin
+    private Opening opening;
 
     @Option(names = "--values", description = "Show the content that is not tensors in full.")
     private boolean values;
@@ -50,9 +50,8 @@ final class InspectCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
-        OpenOptions options = OpenOptions.DEFAULT.withWeightsOnly(weightsOnly);
         return Main.failures(spec.commandLine()).forEach(files, file -> {
-            try (Checkpoint checkpoint = Checkpoint.open(file, options)) {
+            try (Checkpoint checkpoint = Checkpoint.open(file, opening.options())) {
                 if (json) {
                     out.println(InspectJson.of(file, checkpoint, values));
                 } else {

@@ -20,6 +20,9 @@ final class InspectJson {
         JsonWriter json = new JsonWriter().beginObject();
         json.field("file", file.toString()).field("format", checkpoint.format().toString());
         json.field("size", checkpoint.size()).field("locations", checkpoint.savedLocations());
+        if (checkpoint.saveCount() > 1) {
+            json.field("saves", checkpoint.saveCount());
+        }
         json.name("tensors").beginArray();
         for (TensorInfo tensor : tensors) {
             json.beginObject();

@@ -40,6 +40,9 @@ final class InspectText {
         Storages storages = Storages.of(tensors);
         out.println(Terminal.printable(file.toString()));
         out.println("  format     " + checkpoint.format() + ", " + Units.bytes(checkpoint.size()));
+        if (checkpoint.saveCount() > 1) {
+            out.println("  saves      " + checkpoint.saveCount() + " in this file; --save N shows another (from 0)");
+        }
         out.println("  saved on   " + Terminal.printable(locations(checkpoint)));
         out.println("  tensors    " + totals(tensors, storages));
         printModels(checkpoint);

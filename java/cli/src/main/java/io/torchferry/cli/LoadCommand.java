@@ -12,6 +12,7 @@ import java.util.concurrent.Callable;
 import java.util.function.UnaryOperator;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -91,6 +92,9 @@ final class LoadCommand implements Callable<Integer> {
             description = "Give every storage an allocation of its own on a device, instead of one for all.")
     private boolean ownAllocations;
 
+    @Mixin
+    private Opening opening;
+
     @Option(names = "--json", description = "Print one JSON object a line instead of text.")
     private boolean json;
 
@@ -111,7 +115,7 @@ final class LoadCommand implements Callable<Integer> {
                 : converted.filter(Keys.glob(filters.toArray(String[]::new)));
         UnaryOperator<StateDict> naming = dict -> RenameRule.apply(dict, prefix, renames);
         return Main.failures(spec.commandLine()).forEach(files, file -> {
-            try (LoadRun run = LoadRun.of(file, mapLocation, chosen, key, naming, digest, err)) {
+            try (LoadRun run = LoadRun.of(file, opening.options(), mapLocation, chosen, key, naming, digest, err)) {
                 if (json) {
                     out.println(run.json());
                 } else {

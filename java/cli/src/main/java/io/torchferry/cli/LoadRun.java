@@ -3,6 +3,7 @@ package io.torchferry.cli;
 import io.torchferry.Checkpoint;
 import io.torchferry.Device;
 import io.torchferry.LoadOptions;
+import io.torchferry.OpenOptions;
 import io.torchferry.LoadReport;
 import io.torchferry.StateDict;
 import io.torchferry.Tensor;
@@ -56,12 +57,12 @@ final class LoadRun implements AutoCloseable {
      * @param naming gives the dict under the names to show, or the same dict
      * @throws io.torchferry.DeviceUnavailableException and everything else that loading throws
      */
-    static LoadRun of(Path file, MapLocationSpec mapLocation, LoadOptions options, String key,
-            UnaryOperator<StateDict> naming, boolean digest, PrintWriter err) throws IOException {
+    static LoadRun of(Path file, OpenOptions opening, MapLocationSpec mapLocation, LoadOptions options,
+            String key, UnaryOperator<StateDict> naming, boolean digest, PrintWriter err) throws IOException {
         long start = System.nanoTime();
         Torchferry.isLibtorchAvailable();
         long ready = System.nanoTime();
-        try (Checkpoint checkpoint = Checkpoint.open(file)) {
+        try (Checkpoint checkpoint = Checkpoint.open(file, opening)) {
             long opened = System.nanoTime();
             String[] path = KeyPath.resolve(checkpoint, key);
             requireSome(checkpoint, options, path);

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -39,6 +40,9 @@ final class VerifyCommand implements Callable<Integer> {
     @Parameters(paramLabel = "FILE", arity = "1..*", description = "Checkpoints to check.")
     private List<Path> files;
 
+    @Mixin
+    private Opening opening;
+
     @Option(names = "--json", description = "Print one JSON object a line instead of text.")
     private boolean json;
 
@@ -48,7 +52,7 @@ final class VerifyCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
-        OpenOptions options = OpenOptions.DEFAULT.withVerifyChecksums(true);
+        OpenOptions options = opening.options().withVerifyChecksums(true);
         return Main.failures(spec.commandLine()).forEach(files, file -> {
             try (Checkpoint checkpoint = Checkpoint.open(file, options)) {
                 long start = System.nanoTime();
