@@ -1,5 +1,7 @@
 #include "fuzz/reading.h"
 
+#include <torchferry/compare.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -143,6 +145,26 @@ std::string content_text(const Checkpoint& checkpoint) {
   return text;
 }
 
+/// The doors that look at all bytes: a tensor is the same as itself, and two that can be compared are compared.
+void check_and_compare(const Checkpoint& checkpoint) {
+  checkpoint.state_dict_places();
+  checkpoint.save_count();
+  if (checkpoint.size() <= kMostBytesOfStorage) checkpoint.verify({.threads = 1, .progress = nullptr});
+  const auto rows = checkpoint.table().tensors();
+  for (std::size_t i = 0; i < rows.size() && i < kMostPaths; ++i) {
+    const TensorRow& other = rows[(i + 1) % rows.size()];
+    if (checkpoint.table().nbytes(rows[i]) > kMostBytesOfStorage) continue;
+    text_of(checkpoint.name(), [&] {
+      const CompareOptions one_thread{.tolerance = {}, .threads = 1};
+      if (comparable(checkpoint, rows[i], checkpoint, rows[i])) {
+        require(compare(checkpoint, rows[i], checkpoint, rows[i], one_thread).different == 0, "a tensor is not itself");
+      }
+      if (comparable(checkpoint, rows[i], checkpoint, other)) compare(checkpoint, rows[i], checkpoint, other, one_thread);
+      return std::string();
+    });
+  }
+}
+
 }  // namespace
 
 void require_fitting(const Error& error, const std::string& file) {
@@ -187,6 +209,7 @@ bool reads_checkpoint(std::span<const std::byte> bytes, const OpenOptions& optio
     return false;
   }
   everything(*checkpoint);
+  check_and_compare(*checkpoint);
   return true;
 }
 
@@ -201,6 +224,36 @@ std::string everything(const Checkpoint& checkpoint) {
   read = 0;
   for (const TensorRow& row : table.tensors()) text += tensor_text(checkpoint, row, ++read <= kMostTensors);
   return text + entries_text(checkpoint, checkpoint.entries()) + content_text(checkpoint);
+}
+
+void folder_contents(const Checkpoint& checkpoint) {
+  const TensorTable& table = checkpoint.table();
+  const auto reading = [](auto&& read) {
+    try {
+      read();
+    } catch (const Error& error) {
+      require_fitting(error, error.file());
+      require(!error.file().empty(), "the file is not named");
+    }
+  };
+  entries_text(checkpoint, checkpoint.entries());
+  for (const TensorRow& row : table.tensors()) {
+    require_reach(checkpoint, row);
+    if (row.layout != Layout::strided || row.storage == kNone) continue;
+    const StorageRow& storage = table.storages()[row.storage];
+    require(storage.file < checkpoint.file_count(), "a storage is in no file");
+    if (storage.nbytes > kMostBytesOfStorage || table.nbytes(row) > kMostBytesOfStorage) continue;
+    reading([&] {
+      std::vector<std::byte> bytes(static_cast<std::size_t>(table.nbytes(row)));
+      checkpoint.read_elements(row, 0, bytes);
+      bytes.resize(static_cast<std::size_t>(storage.nbytes));
+      checkpoint.read_storage(storage, bytes, true);
+    });
+  }
+  reading([&] { value_text(*checkpoint.root()); });
+  checkpoint.state_dict_places();
+  checkpoint.opaque_globals();
+  checkpoint.verify({.threads = 1, .progress = nullptr});
 }
 
 std::string outcome(const std::function<Checkpoint()>& open) {

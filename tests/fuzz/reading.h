@@ -35,6 +35,10 @@ bool reads_checkpoint(std::span<const std::byte> bytes, const OpenOptions& optio
 /// tensors it reads the first and the last few KiB.
 std::string everything(const Checkpoint& checkpoint);
 
+/// Reads everything of a checkpoint of several files: entries, content, every tensor that is not large, and every byte
+/// once more as `verify` does.
+void folder_contents(const Checkpoint& checkpoint);
+
 /// The text of `everything`, or of the Error that `open` ended in without the file's name.
 std::string outcome(const std::function<Checkpoint()>& open);
 

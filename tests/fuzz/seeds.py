@@ -18,8 +18,18 @@ LARGEST = 1 << 15
 LEGACY_MAGIC = 15
 
 
+def indexes():
+    """(target, name, index) of the checkpoints of several files."""
+    for folder in sorted(FIXTURES.glob("*.d")):
+        for path in folder.iterdir():
+            if path.name.endswith(".index.json"):
+                yield "shards", folder.stem, path.read_bytes()
+            elif path.name == ".metadata":
+                yield "metadata", folder.stem, path.read_bytes()
+
+
 def files():
-    for path in sorted(FIXTURES.iterdir()):
+    for path in sorted(path for path in FIXTURES.iterdir() if path.is_file()):
         data = path.read_bytes()
         if path.suffix != ".json" and len(data) <= LARGEST:
             yield path.stem, data
@@ -58,6 +68,7 @@ def headers():
 
 def seeds():
     """(target, name, input)"""
+    yield from indexes()
     for name, data in files():
         for target in ("checkpoint", "sources"):
             yield target, name, data

@@ -152,6 +152,8 @@ std::span<const Target> targets() {
       {"tar", tar},
       {"content", content},
       {"script", script},
+      {"shards", shards},
+      {"metadata", metadata},
       {"checkpoint", checkpoint},
       {"sources", sources},
   };

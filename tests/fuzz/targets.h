@@ -20,6 +20,8 @@ void legacy(Bytes input);       ///< a legacy file without its magic number
 void tar(Bytes input);          ///< a tar archive; the checksums of its headers are made true
 void content(Bytes input);      ///< a byte of flags; then the data.pkl of an archive that has the storages it names
 void script(Bytes input);       ///< u16: bytes of TorchScript source; the source; data.pkl
+void shards(Bytes input);       ///< a JSON index of shards, which are there
+void metadata(Bytes input);     ///< the .metadata of torch.distributed.checkpoint, whose other files are there
 void checkpoint(Bytes input);   ///< any file
 void sources(Bytes input);      ///< any file, by positioned reads, mapped, and in memory: all must give the same
 
