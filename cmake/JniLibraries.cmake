@@ -2,8 +2,9 @@
 #
 # Maven compiles and links them (after javac -h, before the tests) from the response files written here, so that
 # no flag, folder or library is named twice. TORCHFERRY_JNI=ON builds the same two here, for sanitizers and for
-# working without Maven. Also written: libtorch.properties, which tells Java the libtorch of this build, and
-# maven.properties, which tells Maven the same folders.
+# working without Maven. Also written: beside the libraries libtorch.properties, the version of libtorch that they need,
+# and libtorch-folder.properties, where this build found it, which is not published; and maven.properties, which tells
+# Maven the same folders.
 #
 #   TORCHFERRY_JNI_FOLDER    where the two libraries are linked, by Maven or here; a test looks at them there
 #   TORCHFERRY_JNI_HEADERS   where javac -h writes the headers of the native methods
@@ -56,7 +57,7 @@ string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
 separate_arguments(flags UNIX_COMMAND "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}")
 list(APPEND jni_compile_flags ${flags} -std=c++20 -fPIC -fvisibility=hidden -fvisibility-inlines-hidden
      "-DTORCHFERRY_VERSION=\"${PROJECT_VERSION}\"" ${TORCHFERRY_COMPILE_OPTIONS}
-     "-I${PROJECT_SOURCE_DIR}/native/include" "-I${jni_folder}")
+     ${TORCHFERRY_PATH_OPTIONS} "-I${PROJECT_SOURCE_DIR}/native/include" "-I${jni_folder}")
 if(TORCHFERRY_TORCH AND NOT Libtorch_CXX11_ABI)
   list(APPEND jni_compile_flags -D_GLIBCXX_USE_CXX11_ABI=0)
 endif()
@@ -85,8 +86,11 @@ if(TORCHFERRY_TORCH)
   torchferry_write_response_file(jni-torch-link "${torch_archive}" "${format_archive}" ${Libtorch_LIBRARIES}
                                  ${TORCHFERRY_LINK_OPTIONS} ${jni_link_flags} ${jni_runpath} -pthread)
 
-  torchferry_write_properties("${CMAKE_BINARY_DIR}/libtorch.properties" "The libtorch this build compiled against"
-                              folder "${Libtorch_FOLDER}" version "${Libtorch_VERSION}")
+  torchferry_write_properties("${TORCHFERRY_JNI_FOLDER}/libtorch.properties"
+                              "The libtorch that the library beside this file was compiled against"
+                              version "${Libtorch_VERSION}")
+  torchferry_write_properties("${TORCHFERRY_JNI_FOLDER}/libtorch-folder.properties" "Where it was on the machine of the build"
+                              folder "${Libtorch_FOLDER}")
   torchferry_write_properties(
     "${CMAKE_BINARY_DIR}/maven.properties" "Folders as Maven's tests need them"
     build.root "${PROJECT_SOURCE_DIR}" build.natives "${TORCHFERRY_JNI_FOLDER}" libtorch.folder "${Libtorch_FOLDER}")

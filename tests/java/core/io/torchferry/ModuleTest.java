@@ -19,14 +19,14 @@ import org.junit.jupiter.api.io.TempDir;
 /** The classes as a Java module. */
 class ModuleTest {
     @Test
-    void exportsOnePackageAndNeedsNothing() {
+    void exportsTheApiAndNeedsNothing() {
         ModuleDescriptor module =
                 ModuleFinder.of(Fixtures.classes()).find("io.torchferry").orElseThrow().descriptor();
         assertEquals(Set.of("java.base"),
                 module.requires().stream()
                         .filter(required -> !required.modifiers().contains(ModuleDescriptor.Requires.Modifier.STATIC))
                         .map(ModuleDescriptor.Requires::name).collect(Collectors.toSet()));
-        assertEquals(Set.of("io.torchferry"),
+        assertEquals(Set.of("io.torchferry", "io.torchferry.spi"),
                 module.exports().stream().map(ModuleDescriptor.Exports::source).collect(Collectors.toSet()));
         assertTrue(module.exports().stream().noneMatch(ModuleDescriptor.Exports::isQualified));
     }

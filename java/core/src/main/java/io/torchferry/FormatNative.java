@@ -18,6 +18,9 @@ final class FormatNative {
 
     static native byte[] version();
 
+    /** Loads a library that is not ours, for the whole process and for ever; null, or the linker's message. */
+    static native byte[] openLibrary(byte[] library);
+
     /** Number, name and item size of every element type, for the test that compares them with {@link DType}. */
     static native byte[] dtypes();
 

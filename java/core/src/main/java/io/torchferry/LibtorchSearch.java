@@ -2,6 +2,7 @@ package io.torchferry;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -11,9 +12,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** Where libtorch may be, in order, and which of its files are loaded in which order. */
 final class LibtorchSearch {
@@ -21,14 +22,39 @@ final class LibtorchSearch {
     private static final List<String> VARIABLES = List.of("TORCHFERRY_LIBTORCH", "LIBTORCH");
     private static final Pattern VERSION = Pattern.compile("(\\d+)\\.(\\d+)(\\.\\d+)?");
 
+    /** The property's value that means the jars on the class path, and nothing else. */
+    private static final String JARS = "classpath";
+
+    /** Looks at a place; empty when there is nothing in it. */
+    @FunctionalInterface
+    interface Lookup {
+        Optional<Candidate> look() throws IOException;
+    }
+
     /**
      * A place that libtorch may be in.
      *
      * @param name what to call it in messages
      * @param explicit whether the user named it: then no other place is tried
-     * @param folder the folder, looked up when its turn comes
+     * @param lookup called when its turn comes
      */
-    record Place(String name, boolean explicit, Supplier<Optional<Path>> folder) {
+    record Place(String name, boolean explicit, Lookup lookup) {
+    }
+
+    /**
+     * A libtorch that was found.
+     *
+     * @param where the folder or jar, for messages
+     * @param folder of its libraries
+     * @param refusal why it is not used; null when it may be. Nothing of libtorch is loaded to find out: what is
+     *     loaded cannot be unloaded
+     * @param libraries in the order in which they are loaded
+     * @param cache where they were unpacked to; null when they were not
+     */
+    record Candidate(String where, Path folder, String refusal, List<Library> libraries, LibraryCache cache) {
+        static Candidate refused(String where, String refusal) {
+            return new Candidate(where, null, refusal, List.of(), null);
+        }
     }
 
     /**
@@ -44,39 +70,75 @@ final class LibtorchSearch {
 
     static List<Place> places() {
         List<Place> places = new ArrayList<>();
-        add(places, "property " + PROPERTY, System.getProperty(PROPERTY));
-        for (String variable : VARIABLES) {
-            add(places, "environment variable " + variable, System.getenv(variable));
+        String property = System.getProperty(PROPERTY, "");
+        if (property.equals(JARS)) {
+            places.addAll(jars(true));
+        } else if (!property.isEmpty()) {
+            places.add(named("property " + PROPERTY, property));
         }
-        places.add(new Place("libtorch of the build", false, LibtorchSearch::recorded));
-        places.add(new Place("torch of python3", false, LibtorchSearch::pythons));
+        for (String variable : VARIABLES) {
+            String folder = System.getenv(variable);
+            if (folder != null && !folder.isEmpty()) {
+                places.add(named("environment variable " + variable, folder));
+            }
+        }
+        places.addAll(jars(false));
+        places.add(new Place("libtorch of the build", false, () -> recorded().map(LibtorchSearch::in)));
+        places.add(new Place("torch of python3", false, () -> pythons().map(LibtorchSearch::in)));
         return places;
     }
 
-    private static void add(List<Place> places, String name, String folder) {
-        if (folder != null && !folder.isEmpty()) {
-            places.add(new Place(name, true, () -> Optional.of(Path.of(folder).toAbsolutePath())));
+    private static Place named(String name, String folder) {
+        return new Place(name, true, () -> Optional.of(in(Path.of(folder).toAbsolutePath())));
+    }
+
+    /** The CUDA build is looked for first; where it lacks CUDA's libraries the other one may serve. */
+    private static List<Place> jars(boolean explicit) {
+        return List.of(
+                new Place("org.bytedeco:pytorch for CUDA on the class path", false, () -> LibtorchJars.look(true)),
+                new Place("org.bytedeco:pytorch on the class path", explicit, () -> LibtorchJars.look(false)));
+    }
+
+    private static Candidate in(Path folder) {
+        String refusal = refusal(folder);
+        Path libraries = libraries(folder);
+        return new Candidate(folder.toString(), libraries, refusal,
+                refusal == null ? loadOrder(libraries) : List.of(), null);
+    }
+
+    /** The libtorch that something else has loaded into this process; a process can have only one. */
+    static Optional<Path> resident() {
+        String library = System.mapLibraryName("torch_cpu");
+        try (Stream<String> maps = Files.lines(Path.of("/proc/self/maps"), StandardCharsets.ISO_8859_1)) {
+            return maps.filter(line -> line.contains("/" + library)).findFirst()
+                    .map(line -> Path.of(line.substring(line.indexOf('/'), line.indexOf("/" + library))));
+        } catch (IOException | UncheckedIOException e) {
+            // Not Linux: the linker's own message has to do.
+            return Optional.empty();
         }
     }
 
-    /** What the build wrote down: the keys {@code folder} and {@code version} of the libtorch it compiled against. */
-    static Properties built() {
+    /** The version of libtorch that Torchferry's own libraries were compiled against; empty when they do not tell. */
+    static Optional<String> builtVersion() {
+        return beside("libtorch.properties", "version");
+    }
+
+    private static Optional<Path> recorded() {
+        return beside("libtorch-folder.properties", "folder").map(Path::of).filter(Files::isDirectory);
+    }
+
+    /** What a file beside Torchferry's own libraries tells. */
+    private static Optional<String> beside(String file, String key) {
         Properties properties = new Properties();
-        try (InputStream in = LibtorchSearch.class.getResourceAsStream("/io/torchferry/libtorch.properties")) {
+        try (InputStream in = NativeLoader.beside(file)) {
             if (in != null) {
                 properties.load(in);
             }
         } catch (IOException e) {
-            // Without the record there is one place less to look in.
-            return new Properties();
+            // As if it were not there: what it would tell is checked again, or found elsewhere.
+            return Optional.empty();
         }
-        return properties;
-    }
-
-    private static Optional<Path> recorded() {
-        String folder = built().getProperty("folder");
-        return folder == null || folder.isBlank() ? Optional.empty()
-                : Optional.of(Path.of(folder)).filter(Files::isDirectory);
+        return Optional.ofNullable(properties.getProperty(key)).filter(text -> !text.isBlank());
     }
 
     private static Optional<Path> pythons() {
@@ -106,8 +168,7 @@ final class LibtorchSearch {
         return Files.exists(lib.resolve(System.mapLibraryName("torch_cpu"))) ? lib : folder;
     }
 
-    /** Why this folder is not used, or null. Nothing is loaded to find out: what is loaded cannot be unloaded. */
-    static String refusal(Path folder) {
+    private static String refusal(Path folder) {
         if (!Files.isDirectory(folder)) {
             return "there is no such folder";
         }
@@ -115,12 +176,16 @@ final class LibtorchSearch {
         if (!Files.exists(torch)) {
             return "there is no " + torch.getFileName() + " in it or in its lib";
         }
-        String wanted = built().getProperty("version");
+        Optional<String> wanted = builtVersion();
         Optional<String> found = versionOf(folder);
-        if (wanted == null || found.isEmpty() || sameMinor(wanted, found.get())) {
+        if (wanted.isEmpty() || found.isEmpty() || sameMinor(wanted.get(), found.get())) {
             return null;
         }
-        return "it is libtorch " + found.get() + ", but this Torchferry was built with libtorch " + wanted
+        return otherVersion(found.get(), wanted.get());
+    }
+
+    static String otherVersion(String found, String wanted) {
+        return "it is libtorch " + found + ", but this Torchferry was built with libtorch " + wanted
                 + " and needs the same major and minor version";
     }
 
@@ -140,20 +205,23 @@ final class LibtorchSearch {
         return Optional.empty();
     }
 
-    private static boolean sameMinor(String one, String other) {
+    static boolean sameMinor(String one, String other) {
         Matcher a = VERSION.matcher(one);
         Matcher b = VERSION.matcher(other);
         return a.find() && b.find() && a.group(1).equals(b.group(1)) && a.group(2).equals(b.group(2));
     }
 
-    static List<Library> loadOrder(Path libraries) {
+    private static List<Library> loadOrder(Path libraries) {
         List<Library> order = new ArrayList<>();
-        try (DirectoryStream<Path> openmp = Files.newDirectoryStream(libraries, "libgomp*.so*")) {
-            openmp.forEach(file -> order.add(new Library(file, false)));
-        } catch (IOException e) {
-            // The system's OpenMP library serves as well.
-            order.clear();
+        for (String needed : List.of("libgomp*.so*", "libquadmath*.so*", "libgfortran*.so*", "libopenblas*.so*")) {
+            try (DirectoryStream<Path> found = Files.newDirectoryStream(libraries, needed)) {
+                found.forEach(file -> order.add(new Library(file, false)));
+            } catch (IOException e) {
+                // The system's serve as well.
+                continue;
+            }
         }
+        // libtorch_cuda must come before anything asks for CUDA: libtorch remembers that there was none.
         for (String name : List.of("c10", "torch_cpu", "c10_cuda", "torch_cuda")) {
             Path file = libraries.resolve(System.mapLibraryName(name));
             boolean cuda = name.endsWith("cuda");
@@ -166,10 +234,12 @@ final class LibtorchSearch {
 
     /** What to do when no place has a libtorch. */
     static String cure() {
-        Matcher version = VERSION.matcher(built().getProperty("version", ""));
+        Matcher version = VERSION.matcher(builtVersion().orElse(""));
         String wanted = version.find() ? version.group(1) + "." + version.group(2) : null;
         return "Set -D" + PROPERTY + "=FOLDER, or the environment variable LIBTORCH, to the folder of a libtorch"
                 + (wanted == null ? "" : " " + wanted) + " (it contains lib/" + System.mapLibraryName("torch_cpu")
-                + "); `pip install torch" + (wanted == null ? "" : "==" + wanted + ".*") + "` brings one.";
+                + "); `pip install torch" + (wanted == null ? "" : "==" + wanted + ".*") + "` brings one. Or add "
+                + LibtorchJars.PYTORCH + ":" + NativeLoader.platform() + " and " + LibtorchJars.BLAS + ":"
+                + NativeLoader.platform() + " to the class path.";
     }
 }

@@ -8,11 +8,13 @@ import java.util.Optional;
  * Where the native libraries are, and what is wrong when they are not.
  *
  * <p>Torchferry's own two libraries come from the folder in the system property {@code torchferry.native.dir}, else
- * from the jar. libtorch is looked for in: the property {@code torchferry.libtorch}, the environment variables
- * {@code TORCHFERRY_LIBTORCH} and {@code LIBTORCH}, the folder that Torchferry was built with, and the torch of
- * {@code python3}. A place that is named explicitly never falls back to another.
+ * from the class path or the module path. libtorch is looked for in: the property {@code torchferry.libtorch} (a folder,
+ * or {@code classpath} for the jars alone), the environment variables {@code TORCHFERRY_LIBTORCH} and {@code LIBTORCH},
+ * the jars of {@code org.bytedeco:pytorch} on the class path, the folder that Torchferry was built with, and the torch of
+ * {@code python3}. A place that is named explicitly never falls back to another; nothing is downloaded.
  *
- * <p>A library from a jar is unpacked to the folder in the property {@code torchferry.cache}, else to the user's cache.
+ * <p>Libraries from jars are unpacked once, to the folder in the property {@code torchferry.cache}, else to the user's
+ * cache.
  * With the property {@code torchferry.leakTrace} set to {@code true}, the warning about an owner that was never closed
  * tells where it was opened.
  *
