@@ -6,6 +6,8 @@
 module io.torchferry {
     // Events for Flight Recorder, where the run time has it.
     requires static jdk.jfr;
+    // For Jmx alone.
+    requires static java.management;
 
     exports io.torchferry;
     exports io.torchferry.spi;

@@ -68,7 +68,7 @@ class PlainTextTest {
 
     @Test
     void progress() {
-        assertEquals("loading x [###############---------------] 50% 1.00 MB of 2.00 MB, 500 kB/s",
+        assertEquals("loading x [###############---------------] 50% 1.00 MB of 2.00 MB, 500 kB/s, 2.00 s left",
                 ProgressBar.line("loading x", 1_000_000, 2_000_000, 2_000_000_000L));
         assertTrue(ProgressBar.line("x", 5, 0, 1_000_000_000L).contains(" 0% "));
     }

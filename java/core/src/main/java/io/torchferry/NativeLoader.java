@@ -62,6 +62,10 @@ final class NativeLoader {
         }
     }
 
+    static boolean isTorchLoaded() {
+        return torchLoaded;
+    }
+
     /** Like {@link #torch}, telling whether it went well. */
     static boolean tryTorch() {
         try {

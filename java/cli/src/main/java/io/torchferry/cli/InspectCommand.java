@@ -9,6 +9,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -47,15 +48,31 @@ final class InspectCommand implements Callable<Integer> {
     @Option(names = "--all", description = "List every tensor and storage; long lists are shortened otherwise.")
     private boolean all;
 
+    @Option(names = "--tree", description = "Show the tensors as a tree with the bytes of each part, instead of a list.")
+    private boolean tree;
+
+    @Option(names = "--treemap", paramLabel = "PNG",
+            description = "Write a picture of where the bytes are: each tensor a rectangle as large as its share.")
+    private Path treemap;
+
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
+        if (treemap != null && files.size() > 1) {
+            throw new ParameterException(spec.commandLine(), "--treemap is a picture of one file");
+        }
         return Main.failures(spec.commandLine()).forEach(files, file -> {
             try (Checkpoint checkpoint = Checkpoint.open(file, opening.options())) {
                 if (json) {
                     out.println(InspectJson.of(file, checkpoint, values));
                 } else {
-                    new InspectText(out, Terminal.width(), all, values).print(file, checkpoint);
+                    new InspectText(out, Terminal.width(), all, values, tree).print(file, checkpoint);
+                }
+                if (treemap != null) {
+                    Treemap.write(TensorTree.of(file.getFileName().toString(), checkpoint.tensors()), treemap);
+                    if (!json) {
+                        out.println("  treemap    " + treemap);
+                    }
                 }
             }
         });

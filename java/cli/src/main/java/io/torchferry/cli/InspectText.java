@@ -27,18 +27,20 @@ final class InspectText {
     private final int width;
     private final boolean all;
     private final boolean values;
+    private final boolean tree;
 
-    InspectText(PrintWriter out, int width, boolean all, boolean values) {
+    InspectText(PrintWriter out, int width, boolean all, boolean values, boolean tree) {
         this.out = out;
         this.width = width;
         this.all = all;
         this.values = values;
+        this.tree = tree;
     }
 
     void print(Path file, Checkpoint checkpoint) throws IOException {
         List<TensorInfo> tensors = checkpoint.tensors();
         Storages storages = Storages.of(tensors);
-        out.println(Terminal.printable(file.toString()));
+        out.println(Terminal.bold(Terminal.printable(file.toString())));
         out.println("  format     " + checkpoint.format() + ", " + Units.bytes(checkpoint.size()));
         if (checkpoint.saveCount() > 1) {
             out.println("  saves      " + checkpoint.saveCount() + " in this file; --save N shows another (from 0)");
@@ -46,7 +48,11 @@ final class InspectText {
         out.println("  saved on   " + Terminal.printable(locations(checkpoint)));
         out.println("  tensors    " + totals(tensors, storages));
         printModels(checkpoint);
-        printTensors(tensors);
+        if (tree) {
+            new InspectTree(out, width, all).print(TensorTree.of(file.getFileName().toString(), tensors));
+        } else {
+            printTensors(tensors);
+        }
         printShared(storages.shared());
         printUnsupported(tensors);
         out.println();

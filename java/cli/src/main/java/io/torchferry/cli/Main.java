@@ -19,7 +19,8 @@ import picocli.CommandLine.TypeConversionException;
         synopsisSubcommandLabel = "COMMAND",
         description = "%nReads what torch.save wrote, without Python and without running any code of the file.%n",
         subcommands = {InspectCommand.class, LoadCommand.class, ConvertCommand.class, VerifyCommand.class,
-            DiffCommand.class, DemoCommand.class, DoctorCommand.class, BenchCommand.class},
+            DiffCommand.class, DemoCommand.class, DoctorCommand.class, BenchCommand.class,
+            CompletionCommand.class, ManCommand.class},
         versionProvider = VersionInfo.class,
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {

@@ -40,8 +40,10 @@ final class ProgressBar implements AutoCloseable {
         double share = total > 0 ? Math.min(1, (double) done / total) : 0;
         int full = (int) (share * CELLS);
         String rate = Units.bytes((long) (done / (nanos / 1e9))) + "/s";
+        String left = share > 0.01 && share < 1
+                ? ", " + Units.nanos((long) (nanos / share * (1 - share))) + " left" : "";
         return label + " [" + "#".repeat(full) + "-".repeat(CELLS - full) + "] " + (int) (share * 100) + "% "
-                + Units.bytes(done) + " of " + Units.bytes(total) + ", " + rate;
+                + Units.bytes(done) + " of " + Units.bytes(total) + ", " + rate + left;
     }
 
     private void draw(String line) {

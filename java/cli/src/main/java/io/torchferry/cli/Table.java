@@ -49,8 +49,8 @@ final class Table {
             int others = Arrays.stream(widths).sum() - widths[elastic] + 2 * (widths.length - 1) + indent.length();
             widths[elastic] = Math.min(widths[elastic], Math.max(SHORTEST, width - others));
         }
-        printRow(out, indent, headings, widths);
-        rows.forEach(row -> printRow(out, indent, row, widths));
+        out.println(Terminal.bold(line(indent, headings, widths)));
+        rows.forEach(row -> out.println(line(indent, row, widths)));
     }
 
     private static void measure(String[] row, int[] widths) {
@@ -59,14 +59,14 @@ final class Table {
         }
     }
 
-    private void printRow(PrintWriter out, String indent, String[] row, int[] widths) {
+    private String line(String indent, String[] row, int[] widths) {
         StringBuilder line = new StringBuilder(indent);
         for (int i = 0; i < row.length; i++) {
             String cell = Terminal.columns(row[i]) > widths[i] ? shortened(row[i], widths[i]) : row[i];
             String gap = " ".repeat(Math.max(0, widths[i] - Terminal.columns(cell)));
             line.append(right[i] ? gap + cell : cell + gap).append("  ");
         }
-        out.println(line.toString().stripTrailing());
+        return line.toString().stripTrailing();
     }
 
     /** The start and the end of a text with "..." between them: both ends of a parameter's name tell something. */

@@ -36,6 +36,16 @@ final class Terminal {
         return (noColor == null || noColor.isEmpty()) && isTerminal(1) && !"dumb".equals(System.getenv("TERM"));
     }
 
+    /** The text in bold where colours are seen. */
+    static String bold(String text) {
+        return outHasColor() ? "\u001b[1m" + text + "\u001b[0m" : text;
+    }
+
+    /** The text in green or red where colours are seen. */
+    static String verdict(boolean good, String text) {
+        return outHasColor() ? (good ? "\u001b[32m" : "\u001b[31m") + text + "\u001b[0m" : text;
+    }
+
     /** Columns of a line: what COLUMNS says (at least 80), else 100. */
     static int width() {
         try {

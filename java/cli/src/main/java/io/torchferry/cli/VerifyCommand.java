@@ -112,14 +112,14 @@ final class VerifyCommand implements Callable<Integer> {
         long bytes = bytes(checked.parts());
         out.println(Terminal.printable(file + ": " + checkpoint.format() + ", " + Units.bytes(checkpoint.size())
                 + ", " + Units.count(checkpoint.tensors().size(), "tensor")));
-        out.println("  structure  sound");
+        out.println("  structure  " + Terminal.verdict(true, "sound"));
         out.println("  checksums  " + parts(matching) + " match their recorded sum");
         if (!unrecorded.isEmpty()) {
             out.println("             " + parts(unrecorded) + " read, with no sum recorded to compare with"
                     + (matching.isEmpty() && damaged.isEmpty() ? ": this file holds none" : ""));
         }
         if (!damaged.isEmpty()) {
-            out.println("             " + parts(damaged) + " DAMAGED");
+            out.println("             " + parts(damaged) + " " + Terminal.verdict(false, "DAMAGED"));
         }
         out.println("  time       " + Units.nanos(nanos) + ", " + Units.bytes((long) (bytes / (nanos / 1e9))) + "/s");
         list(out, "damaged", damaged);
