@@ -62,6 +62,8 @@ LoadOptions load_options(JNIEnv* env, jbyteArray packed) {
   PackReader in(bytes);
   LoadOptions options;
   options.mmap = in.i32() != 0;
+  options.mmap_network_files = in.i32() != 0;
+  options.prefetch = static_cast<Prefetch>(in.i32());
   options.verify_checksums = in.i32() != 0;
   options.threads = static_cast<unsigned>(in.i32());
   options.device_memory = in.i32() != 0 ? DeviceMemory::per_storage : DeviceMemory::slab;

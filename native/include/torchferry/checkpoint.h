@@ -129,6 +129,8 @@ class Checkpoint {
   std::shared_ptr<std::byte> map_private(std::uint32_t file = 0) const;
   /// False for memory that was given to `open`: it is the caller's.
   bool can_map_privately() const noexcept;
+  /// Whether some of its files lie on a network file system: NFS, SMB, FUSE, Lustre and the like.
+  bool is_remote() const noexcept;
 
   struct State;
 

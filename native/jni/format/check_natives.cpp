@@ -2,6 +2,7 @@
 
 #include <torchferry/checkpoint.h>
 #include <torchferry/compare.h>
+#include <torchferry/page_cache.h>
 
 #include <memory>
 
@@ -109,4 +110,8 @@ void Java_io_torchferry_FormatNative_progressCancel(JNIEnv*, jclass, jlong progr
 
 void Java_io_torchferry_FormatNative_progressDestroy(JNIEnv*, jclass, jlong progress) {
   destroy<ProgressHandle>(progress);
+}
+
+void Java_io_torchferry_FormatNative_evict(JNIEnv* env, jclass, jbyteArray path) {
+  guarded(env, Reads::yes, [&] { evict_from_page_cache(bytes_of(env, path)); });
 }

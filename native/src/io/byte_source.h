@@ -35,6 +35,8 @@ class ByteSource {
   /// the bytes are the caller's memory. Otherwise like `map`.
   virtual std::shared_ptr<std::byte> map_private() const { return nullptr; }
   virtual bool can_map_privately() const noexcept { return false; }
+  /// Whether the bytes come over a network (or from a process of the user's, FUSE), where mappings are slow and fragile.
+  virtual bool is_remote() const noexcept { return false; }
 
  protected:
   ByteSource(std::string name, std::uint64_t size) : size_(size), name_(std::move(name)) {}
@@ -55,6 +57,9 @@ class ByteSource {
 /// read, or one that is no regular file (a pipe or a device), each with its cure. `name`: what errors call it;
 /// empty: the path.
 std::shared_ptr<const ByteSource> open_file(const std::filesystem::path& path, std::string name = {});
+
+/// Whether a file system of this type (f_type of statfs) is one that `ByteSource::is_remote` tells of.
+bool is_network_file_system(std::uint64_t type) noexcept;
 
 /// Bytes that are in memory already; `owner` keeps them alive and unchanged as long as the source or a map
 /// lives (null when the caller sees to that).

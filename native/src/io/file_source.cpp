@@ -1,15 +1,19 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <torchferry/error.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <mutex>
 #include <system_error>
 #include <utility>
 
 #include "io/byte_source.h"
+#include "io/descriptor.h"
 
 namespace torchferry {
 namespace {
@@ -35,27 +39,16 @@ std::string opening_failure(int error) {
   }
 }
 
-/// A file descriptor that is closed with its holder.
-class Descriptor {
- public:
-  explicit Descriptor(int value) noexcept : value_(value) {}
-  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  int get() const noexcept { return value_; }
-
- private:
-  int value_;
-};
-
 /// Reading goes through `pread`, which has no position to share, so threads need no lock but for
 /// making the map.
 class FileSource final : public ByteSource {
  public:
   FileSource(std::string name, Descriptor descriptor, std::uint64_t size)
-      : ByteSource(std::move(name), size), descriptor_(std::move(descriptor)) {}
+      : ByteSource(std::move(name), size), descriptor_(std::move(descriptor)) {
+    struct statfs system {};
+    is_remote_ = ::fstatfs(descriptor_.get(), &system) == 0 &&
+                 is_network_file_system(static_cast<std::uint32_t>(system.f_type));
+  }
 
   void read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     require_range(offset, out.size());
@@ -85,6 +78,7 @@ class FileSource final : public ByteSource {
   }
 
   bool can_map_privately() const noexcept override { return true; }
+  bool is_remote() const noexcept override { return is_remote_; }
 
  private:
   Error has_become_shorter(std::uint64_t offset) const {
@@ -114,6 +108,7 @@ class FileSource final : public ByteSource {
   }
 
   Descriptor descriptor_;
+  bool is_remote_ = false;
   mutable std::mutex mapping_mutex_;
   mutable std::weak_ptr<const std::byte> mapping_;
 };
@@ -132,6 +127,25 @@ Descriptor open_descriptor(const std::string& path, const std::string& name) {
 }
 
 }  // namespace
+
+bool is_network_file_system(std::uint64_t type) noexcept {
+  static constexpr std::array<std::uint64_t, 13> types = {
+      0x00006969,  // NFS
+      0x0000517B,  // SMB
+      0xFF534D42,  // CIFS
+      0xFE534D42,  // SMB 2
+      0x65735546,  // FUSE
+      0x01021997,  // 9P
+      0x00C36400,  // Ceph
+      0x0BD00BD0,  // Lustre
+      0x47504653,  // GPFS
+      0x19830326,  // BeeGFS
+      0x5346414F,  // AFS
+      0x73757245,  // Coda
+      0x01161970,  // GFS2
+  };
+  return std::find(types.begin(), types.end(), type) != types.end();
+}
 
 std::shared_ptr<const ByteSource> open_file(const std::filesystem::path& path, std::string name) {
   if (name.empty()) name = path.native();

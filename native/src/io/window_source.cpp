@@ -32,6 +32,7 @@ class WindowSource final : public ByteSource {
   }
 
   bool can_map_privately() const noexcept override { return base_->can_map_privately(); }
+  bool is_remote() const noexcept override { return base_->is_remote(); }
 
  private:
   const std::shared_ptr<const ByteSource> base_;

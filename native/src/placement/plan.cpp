@@ -144,7 +144,8 @@ LoadPlan plan(const Checkpoint& checkpoint, std::span<const Entry> entries, cons
   };
   if (!std::is_sorted(rows.begin(), rows.end(), by_file_offset)) std::sort(rows.begin(), rows.end(), by_file_offset);
   result.storages.reserve(rows.size());
-  const bool maps = options.mmap && !options.verify_checksums && checkpoint.can_map_privately();
+  const bool maps = options.mmap && !options.verify_checksums && checkpoint.can_map_privately() &&
+                    (options.mmap_network_files || !checkpoint.is_remote());
   for (const std::uint32_t row : rows) {
     const StorageRow& storage = table.storages()[row];
     const Device& device = device_for(storage.location);

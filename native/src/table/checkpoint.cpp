@@ -163,6 +163,12 @@ bool Checkpoint::can_map_privately() const noexcept {
   return !state_->files.empty() || state_->source->can_map_privately();
 }
 
+bool Checkpoint::is_remote() const noexcept {
+  const auto remote = [](const TensorFile& file) { return file.source->is_remote(); };
+  if (std::any_of(state_->files.begin(), state_->files.end(), remote)) return true;
+  return state_->source && state_->source->is_remote();
+}
+
 namespace {
 
 const ByteSource& file_at(const Checkpoint::State& state, std::uint32_t file) {

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 #include <string>
 
+#include "base/huge_memory.h"
+#include "torch/prefetch.h"
 #include "torch/read_storages.h"
 #include "torch/storage.h"
 #include "torch/transfer.h"
@@ -18,6 +21,10 @@ namespace {
 constexpr std::uintptr_t kAlignment = 16;
 /// Host memory that reading ahead of a copy to a device takes at most, unless one storage is bigger.
 constexpr std::uint64_t kStaging = std::uint64_t{256} << 20;
+/// Storages in a block of host memory start at multiples of it, as libtorch's own allocator aligns them.
+constexpr std::uint64_t kBlockAlignment = 64;
+/// Below this a block of its own saves nothing.
+constexpr std::uint64_t kSmallestBlock = std::uint64_t{1} << 20;
 
 class Placement {
  public:
@@ -28,14 +35,19 @@ class Placement {
         entries_(entries),
         plan_(plan),
         options_(options),
-        mappings_(checkpoint.file_count()) {
+        mappings_(checkpoint.file_count()),
+        mapped_(options.prefetch == Prefetch::none ? 0 : checkpoint.file_count()) {
     placed_.storages.resize(table_.storages().size());
   }
 
   PlacedStorages run() {
     map_or_sort();
+    take_memory();
     DeviceTransfer transfer(checkpoint_, direct_, options_);
     announce(transfer);
+    for (std::uint32_t file = 0; file < mapped_.size(); ++file) {
+      prefetch(mapped_[file], options_, checkpoint_.file_name(file));
+    }
     read_storages(checkpoint_, reads_, options_);
     transfer.run(placed_);
     copy_to_devices();
@@ -63,12 +75,45 @@ class Placement {
     if (!suits(index, mapping.at(storage.file_offset))) return read(index, storage);
     placed_.storages[index] = mapping.view(storage.file_offset, storage.nbytes);
     placed_.bytes_mapped += storage.nbytes;
+    if (!mapped_.empty()) mapped_[storage.file].push_back({mapping.at(storage.file_offset), storage.nbytes});
   }
 
   void read(std::uint32_t index, const StorageRow& storage) {
-    placed_.storages[index] = own_storage(storage.nbytes);
-    reads_.push_back({index, static_cast<std::byte*>(placed_.storages[index].mutable_data())});
+    reads_.push_back({index, nullptr});
     placed_.bytes_read += storage.nbytes;
+  }
+
+  /// Host memory for what is read: one block in huge pages, or an allocation for each.
+  void take_memory() {
+    if (options_.device_memory == DeviceMemory::per_storage || placed_.bytes_read < kSmallestBlock) {
+      for (StorageRead& read : reads_) {
+        placed_.storages[read.storage] = own_storage(row(read.storage).nbytes);
+        read.to = static_cast<std::byte*>(placed_.storages[read.storage].mutable_data());
+      }
+      return;
+    }
+    const auto padded = [](std::uint64_t nbytes) {
+      return (nbytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
+    };
+    std::uint64_t length = 0;
+    for (const StorageRead& read : reads_) length += padded(row(read.storage).nbytes);
+    const std::shared_ptr<std::byte> bytes = host_block(length);
+    const StorageMapping block(bytes);
+    std::uint64_t offset = 0;
+    for (StorageRead& read : reads_) {
+      const std::uint64_t nbytes = row(read.storage).nbytes;
+      placed_.storages[read.storage] = block.view(offset, nbytes);
+      read.to = bytes.get() + offset;
+      offset += padded(nbytes);
+    }
+  }
+
+  static std::shared_ptr<std::byte> host_block(std::uint64_t nbytes) {
+    try {
+      return huge_memory(nbytes);
+    } catch (const std::bad_alloc&) {
+      throw Error(ErrorCode::out_of_memory, "host memory ran out: " + std::to_string(nbytes) + " bytes were needed");
+    }
   }
 
   /// Storages whose bytes lie in the file as they are needed travel by the transfer engine; the others are
@@ -107,6 +152,7 @@ class Placement {
     if (!options_.progress) return;
     std::uint64_t total = placed_.bytes_read + transfer.bytes();
     for (const StoragePlan& step : copies_) total += 2 * row(step.storage).nbytes;
+    for (const auto& ranges : mapped_) total += bytes_to_prefetch(ranges, options_);
     options_.progress->total.store(total, std::memory_order_relaxed);
   }
 
@@ -169,6 +215,7 @@ class Placement {
   const LoadOptions& options_;
   PlacedStorages placed_;
   std::vector<std::unique_ptr<StorageMapping>> mappings_;  // by file
+  std::vector<std::vector<MappedRange>> mapped_;           // by file; none without prefetch
   std::vector<std::uint8_t> alignments_;
   std::vector<StorageRead> reads_;
   std::vector<DeviceLoad> direct_;

@@ -8,8 +8,8 @@
 
 namespace torchferry {
 
-/// Hands out storages that view one mapped file. The storages own the mapping together: it goes when the last
-/// of them goes, whatever became of the checkpoint and of this object. One count for all storages, so that a
+/// Hands out storages that view one mapped file, or one block of memory. The storages own the mapping together: it goes
+/// when the last of them goes, whatever became of the checkpoint and of this object. One count for all storages, so that a
 /// storage costs no allocation beyond its own StorageImpl.
 class StorageMapping {
  public:

@@ -327,5 +327,14 @@ TEST(FileSource, ReadsAndMapsBeyondFourGiB) {
   EXPECT_EQ(mapped_text({source->map(), source->map().get() + far}, 7), "the end");
 }
 
+TEST(NetworkFileSystems, AreKnownByTheirType) {
+  for (const std::uint64_t type : {0x6969U, 0xFF534D42U, 0xFE534D42U, 0x65735546U, 0x0BD00BD0U, 0x01021997U}) {
+    EXPECT_TRUE(is_network_file_system(type)) << std::hex << type;
+  }
+  for (const std::uint64_t type : {0xEF53U, 0x58465342U, 0x9123683EU, 0x01021994U, 0x794C7630U, 0U}) {
+    EXPECT_FALSE(is_network_file_system(type)) << std::hex << type << ": ext4, XFS, Btrfs, tmpfs, overlay, none";
+  }
+}
+
 }  // namespace
 }  // namespace torchferry

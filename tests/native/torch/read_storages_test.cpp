@@ -72,6 +72,32 @@ LoadOptions copying(unsigned threads, bool verify) {
   return options;
 }
 
+TEST(ReadStorages, TakesOneBlockOrAnAllocationForEach) {
+  const File file;
+  const Checkpoint checkpoint = Checkpoint::open(file.path);
+  LoadOptions options = load_to(Device::cpu(), false);
+  const StateDict together = StateDict::load(checkpoint, options);
+  const auto* const first = static_cast<const std::byte*>(tensor_at(together, "t1").const_data_ptr());
+  const auto* const second = static_cast<const std::byte*>(tensor_at(together, "t2").const_data_ptr());
+  EXPECT_EQ(second - first, 64);
+  EXPECT_FALSE(tensor_at(together, "t1").storage().resizable()) << "nothing may grow into its neighbour";
+  options.device_memory = DeviceMemory::per_storage;
+  const StateDict apart = StateDict::load(checkpoint, options);
+  EXPECT_TRUE(tensor_at(apart, "t1").storage().resizable());
+  expect_loaded(file, together);
+  expect_loaded(file, apart);
+}
+
+TEST(ReadStorages, AKeptTensorKeepsTheBlock) {
+  const File file;
+  at::Tensor kept;
+  {
+    const StateDict loaded = StateDict::load(Checkpoint::open(file.path), load_to(Device::cpu(), false));
+    kept = tensor_at(loaded, "t49");
+  }
+  EXPECT_EQ(std::memcmp(kept.const_data_ptr(), file.storages[49].second.data(), kept.nbytes()), 0);
+}
+
 TEST(ReadStorages, AnyNumberOfThreadsReadsTheSame) {
   const File file;
   const Checkpoint checkpoint = Checkpoint::open(file.path);

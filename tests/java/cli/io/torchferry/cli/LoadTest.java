@@ -91,6 +91,19 @@ class LoadTest {
     }
 
     @Test
+    void pagesAreBroughtInOnDemand() {
+        Path file = fixture("training.pt");
+        Map<String, Object> mapped = Cli.expect(0, "load", "--digest", "--json", file).object();
+        for (String how : List.of("none", "read-ahead", "populate")) {
+            Map<String, Object> loaded = Cli.expect(0, "load", "--digest", "--json", "--prefetch", how,
+                    "--mmap-network-files", file).object();
+            assertEquals(mapped.get("tensors"), loaded.get("tensors"));
+            assertEquals(mapped.get("bytes_mapped"), loaded.get("bytes_mapped"));
+        }
+        assertTrue(Cli.expect(2, "load", "--prefetch", "all", file).err().contains("populate"));
+    }
+
+    @Test
     void oneKeyAndItsPrefix() {
         Map<String, Object> all = Cli.expect(0, "load", "--json", fixture("training.pt")).object();
         Map<String, Object> model = Cli.expect(0, "load", "--json", "--key", "model", fixture("training.pt")).object();

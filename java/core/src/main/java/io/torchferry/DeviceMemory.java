@@ -1,6 +1,6 @@
 package io.torchferry;
 
-/** How the memory of a device is taken for the storages of a load. */
+/** How the memory of a device, the CPU included, is taken for the storages of a load. Mapped ones take none. */
 public enum DeviceMemory {
     /**
      * One allocation for all storages: the fastest, with few copies however many tensors there are. It is given back

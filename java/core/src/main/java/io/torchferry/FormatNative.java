@@ -71,6 +71,9 @@ final class FormatNative {
     static native byte[] compare(long checkpoint, int row, long other, int otherRow, double relative, double absolute)
             throws IOException;
 
+    /** Asks the system to forget the pages of the file that it holds in memory. */
+    static native void evict(byte[] path) throws IOException;
+
     /** What both libraries count their bytes in. */
     static native long progressCreate();
 

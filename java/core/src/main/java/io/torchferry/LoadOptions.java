@@ -15,6 +15,8 @@ public final class LoadOptions {
     private static final class Fields implements Cloneable {
         MapLocation mapLocation = MapLocation.asSaved();
         boolean mmap = true;
+        boolean mmapNetworkFiles;
+        Prefetch prefetch = Prefetch.NONE;
         Predicate<String> filter;
         DType cast;
         boolean verifyChecksums;
@@ -69,10 +71,26 @@ public final class LoadOptions {
     /**
      * {@code true} (at first): CPU tensors are views of a private mapping of the file, and no byte is read until it is
      * used, as with {@code torch.load}'s {@code mmap=True}. {@code false}: every storage is read into memory of its
-     * own by several threads; the file may change or vanish afterwards.
+     * own by several threads; the file may change or vanish afterwards. See {@link #mmapNetworkFiles} for those of
+     * network file systems, which are read unless it is on.
      */
     public LoadOptions mmap(boolean on) {
         return with(f -> f.mmap = on);
+    }
+
+    /**
+     * {@code true}: files of network file systems (NFS, SMB, FUSE, Lustre and the like) are mapped, too. {@code false}
+     * (at first): they are read, because a server that goes away would end the process with SIGBUS when a mapped page
+     * is touched, and because pages would travel one by one.
+     */
+    public LoadOptions mmapNetworkFiles(boolean on) {
+        return with(f -> f.mmapNetworkFiles = on);
+    }
+
+    /** What happens to the pages of mapped tensors before the load returns; {@link Prefetch#NONE} at first. */
+    public LoadOptions prefetch(Prefetch prefetch) {
+        Objects.requireNonNull(prefetch, "prefetch");
+        return with(f -> f.prefetch = prefetch);
     }
 
     /**
@@ -111,7 +129,7 @@ public final class LoadOptions {
         return with(f -> f.threads = count);
     }
 
-    /** How a device's memory is taken; {@link DeviceMemory#SLAB} at first. The CPU's is not concerned. */
+    /** How a device's memory is taken, the CPU's included; {@link DeviceMemory#SLAB} at first. Mapped tensors take none. */
     public LoadOptions deviceMemory(DeviceMemory memory) {
         Objects.requireNonNull(memory, "memory");
         return with(f -> f.deviceMemory = memory);
@@ -152,6 +170,16 @@ public final class LoadOptions {
     /** See {@link #mmap(boolean)}. */
     public boolean mmap() {
         return fields.mmap;
+    }
+
+    /** See {@link #mmapNetworkFiles(boolean)}. */
+    public boolean mmapNetworkFiles() {
+        return fields.mmapNetworkFiles;
+    }
+
+    /** See {@link #prefetch(Prefetch)}. */
+    public Prefetch prefetch() {
+        return fields.prefetch;
     }
 
     /** See {@link #filter(Predicate)}. */
@@ -197,7 +225,8 @@ public final class LoadOptions {
     /** As the bridge reads them; {@code location} is this options' map location with functions resolved. */
     byte[] packed(MapLocation location) {
         PackWriter out = new PackWriter();
-        out.i32(fields.mmap ? 1 : 0).i32(fields.verifyChecksums ? 1 : 0).i32(fields.threads);
+        out.i32(fields.mmap ? 1 : 0).i32(fields.mmapNetworkFiles ? 1 : 0).i32(fields.prefetch.ordinal());
+        out.i32(fields.verifyChecksums ? 1 : 0).i32(fields.threads);
         out.i32(fields.deviceMemory.ordinal());
         out.i32(fields.cast == null ? -1 : fields.cast.number());
         if (location instanceof MapLocation.To to) {

@@ -17,6 +17,7 @@ record CacheKey(
         List<String> keys,
         MapLocation mapLocation,
         boolean mmap,
+        boolean mmapNetworkFiles,
         Optional<Predicate<String>> filter,
         Optional<DType> cast,
         boolean verifyChecksums,
@@ -26,7 +27,7 @@ record CacheKey(
     static CacheKey of(LoadRequest request) {
         LoadOptions options = request.options();
         return new CacheKey(normal(request.path()), request.keys(), options.mapLocation(), options.mmap(),
-                options.filter(), options.cast(), options.verifyChecksums(), options.deviceMemory(),
+                options.mmapNetworkFiles(), options.filter(), options.cast(), options.verifyChecksums(), options.deviceMemory(),
                 options.openOptions());
     }
 

@@ -4,6 +4,7 @@ import io.torchferry.DType;
 import io.torchferry.DeviceMemory;
 import io.torchferry.Keys;
 import io.torchferry.LoadOptions;
+import io.torchferry.Prefetch;
 import io.torchferry.StateDict;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -77,6 +78,15 @@ final class LoadCommand implements Callable<Integer> {
             description = "Read every byte into memory at once instead of mapping the file.")
     private boolean noMmap;
 
+    @Option(names = "--mmap-network-files",
+            description = "Map files of network file systems, too, which are read otherwise.")
+    private boolean mmapNetworkFiles;
+
+    @Option(names = "--prefetch", paramLabel = "HOW", defaultValue = "none", converter = PrefetchConverter.class,
+            description = "What happens to mapped pages before the load ends: none (default: each is read when it is "
+                    + "first used), read-ahead (the system is asked to read them soon), populate (they are in memory).")
+    private Prefetch prefetch;
+
     @Option(names = "--cast", paramLabel = "DTYPE", converter = DTypeConverter.class,
             description = "Convert floating point tensors, for example to float16 or bfloat16.")
     private DType cast;
@@ -89,7 +99,8 @@ final class LoadCommand implements Callable<Integer> {
     private int threads;
 
     @Option(names = "--own-allocations",
-            description = "Give every storage an allocation of its own on a device, instead of one for all.")
+            description = "Give every storage that is not mapped an allocation of its own, instead of one for all of a "
+                    + "device.")
     private boolean ownAllocations;
 
     @Mixin
@@ -109,6 +120,7 @@ final class LoadCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         LoadOptions options = LoadOptions.defaults().mmap(!noMmap).verifyChecksums(verify).threads(threads)
+                .mmapNetworkFiles(mmapNetworkFiles).prefetch(prefetch)
                 .deviceMemory(ownAllocations ? DeviceMemory.PER_STORAGE : DeviceMemory.SLAB);
         LoadOptions converted = cast == null ? options : options.cast(cast);
         LoadOptions chosen = filters.isEmpty() ? converted
@@ -123,6 +135,19 @@ final class LoadCommand implements Callable<Integer> {
                 }
             }
         });
+    }
+
+    /** For picocli. */
+    static final class PrefetchConverter implements ITypeConverter<Prefetch> {
+        @Override
+        public Prefetch convert(String text) {
+            return switch (text) {
+                case "none" -> Prefetch.NONE;
+                case "read-ahead" -> Prefetch.READ_AHEAD;
+                case "populate" -> Prefetch.POPULATE;
+                default -> throw new TypeConversionException("there are none, read-ahead and populate, not " + text);
+            };
+        }
     }
 
     /** For picocli. */
