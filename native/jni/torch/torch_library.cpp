@@ -1,12 +1,8 @@
 // JNI_OnLoad of the library on libtorch, and the native methods of io.torchferry.TorchNative that ask
-// libtorch about itself: versions, devices, measurements.
+// libtorch about itself: versions, devices, staging memory.
 
 #include <torchferry/devices.h>
 #include <torchferry/staging.h>
-#include <torchferry/state_dict.h>
-#include <torchferry/stock_libtorch.h>
-
-#include <chrono>
 
 #include "build_id.h"
 #include "io_torchferry_TorchNative.h"
@@ -33,26 +29,6 @@ void refuse_version(JNIEnv* env, const std::string& runs, const std::string& bui
       "with LIBTORCH set to the folder of this one";
   const jclass type = env->FindClass("java/lang/UnsatisfiedLinkError");
   if (type != nullptr) env->ThrowNew(type, message.c_str());
-}
-
-using Clock = std::chrono::steady_clock;
-
-jlong nanoseconds(Clock::duration duration) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
-}
-
-void time_load(const std::string& path, const LoadOptions& options, std::vector<jlong>& times) {
-  const auto start = Clock::now();
-  std::optional<Checkpoint> checkpoint = Checkpoint::open(path);
-  const auto indexed = Clock::now();
-  std::optional<StateDict> dict = StateDict::load(*checkpoint, options);
-  const auto loaded = Clock::now();
-  dict.reset();
-  checkpoint.reset();
-  const auto destroyed = Clock::now();
-  times.push_back(nanoseconds(indexed - start));
-  times.push_back(nanoseconds(loaded - indexed));
-  times.push_back(nanoseconds(destroyed - loaded));
 }
 
 }  // namespace
@@ -131,32 +107,5 @@ jbyteArray Java_io_torchferry_TorchNative_availableDevices(JNIEnv* env, jclass) 
     PackWriter out;
     out.names(devices);
     return new_bytes(env, out.bytes());
-  });
-}
-
-jlongArray Java_io_torchferry_TorchNative_benchLoad(JNIEnv* env, jclass, jbyteArray path, jint iterations,
-                                                    jboolean mmap) {
-  return guarded_torch(env, Reads::yes, [&] {
-    const std::string file = bytes_of(env, path);
-    LoadOptions options;
-    options.map_location = MapLocation::to(Device::cpu());
-    options.mmap = mmap;
-    std::vector<jlong> times;
-    times.reserve(3 * static_cast<std::size_t>(iterations));
-    for (jint i = 0; i < iterations; ++i) time_load(file, options, times);
-    return new_longs(env, times);
-  });
-}
-
-jlongArray Java_io_torchferry_TorchNative_benchStock(JNIEnv* env, jclass, jbyteArray path, jint iterations) {
-  return guarded_torch(env, Reads::yes, [&] {
-    const std::string file = bytes_of(env, path);
-    std::vector<jlong> times;
-    for (jint i = 0; i < iterations; ++i) {
-      const auto start = Clock::now();
-      stock_pickle_load(file);
-      times.push_back(nanoseconds(Clock::now() - start));
-    }
-    return new_longs(env, times);
   });
 }

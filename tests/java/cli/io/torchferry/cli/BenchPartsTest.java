@@ -3,11 +3,19 @@ package io.torchferry.cli;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.torchferry.Checkpoint;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class BenchPartsTest {
     @Test
@@ -33,19 +41,55 @@ class BenchPartsTest {
     }
 
     @Test
-    void percentilesAreNumpys() {
+    void percentilesToThreeDigits() {
         Samples samples = new Samples();
-        samples.add(40, 10, 30);
-        samples.add(20);
-        assertEquals(4, samples.size());
-        assertEquals(25, samples.median());
-        assertEquals(10, samples.percentile(0));
-        assertEquals(40, samples.percentile(100));
-        assertEquals(37, samples.percentile(90));
-        for (int i = 0; i < 200; i++) {
-            samples.add(1000 + i);
+        for (int i = 1; i <= 1000; i++) {
+            samples.add(i * 1000L);
         }
-        assertEquals(1098, samples.median());
+        assertEquals(1000, samples.size());
+        assertEquals(500_500_000, samples.total());
+        assertEquals(500_000, samples.median(), 500);
+        assertEquals(990_000, samples.percentile(99), 1000);
+        assertEquals(1000, samples.percentile(0), 1);
+        assertEquals(1_000_000, samples.percentile(100), 1000);
+    }
+
+    @Test
+    void whatALoadTakesOfTheMachine() throws Exception {
+        byte[][] kept = new byte[1][];
+        Usage usage = Usage.of(ProcessHandle.current().pid(), () -> {
+            ByteBuffer bytes = ByteBuffer.allocateDirect(64 << 20);
+            while (bytes.hasRemaining()) {
+                bytes.putLong(1);
+            }
+            kept[0] = new byte[] {bytes.get(0)};
+        });
+        assertTrue(usage.peakMemory() == -1 || usage.peakMemory() > 50 << 20, usage.toString());
+        assertEquals(Usage.UNKNOWN, Usage.of(0, () -> {}));
+    }
+
+    @Test
+    void theFilesOfAScenarioAreMadeAndRemoved(@TempDir Path folder) throws IOException {
+        BenchScenario scenario = new BenchScenario("tiny", BenchScenario.Kind.SHARDS,
+                Map.of("a", new long[] {1000}, "b", new long[] {2000}, "c.num_batches_tracked", new long[0]), false,
+                false, false, List.of());
+        assertEquals(12_008, scenario.nbytes());
+        try (BenchFiles files = BenchFiles.make(scenario, folder.resolve("x"), Optional.empty())) {
+            assertTrue(files.parts().size() > 1, files.parts().toString());
+            assertEquals(files.parts(), files.safetensors());
+            files.evict();
+            try (Checkpoint file = Checkpoint.open(files.main())) {
+                assertEquals(3, file.tensors().size());
+            }
+            assertEquals(3, files.copies(3).size());
+            assertThrows(IOException.class, files::torchScript);
+        }
+        assertFalse(Files.exists(folder.resolve("x")));
+        BenchScenario legacy = new BenchScenario("tiny", BenchScenario.Kind.LEGACY, Map.of("a", new long[] {10}), false,
+                false, false, List.of());
+        assertThrows(BenchFiles.NeedsPython.class,
+                () -> BenchFiles.make(legacy, folder.resolve("y"), Optional.empty()));
+        assertFalse(Files.exists(folder.resolve("y")));
     }
 
     @Test

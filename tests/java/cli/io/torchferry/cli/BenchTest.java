@@ -40,15 +40,43 @@ class BenchTest {
                 fixture("golden_zip.pt")).object();
         List<Map<String, Object>> contenders = Json.objects(Json.objects(json, "scenarios").get(0), "contenders");
         Map<Object, Map<String, Object>> byId = contenders.stream().collect(Collectors.toMap(c -> c.get("id"), c -> c));
-        assertEquals(7, byId.size());
-        assertEquals(new BigDecimal(7_000_000), byId.get(Contender.TORCH).get("median_ns"));
-        assertEquals(new BigDecimal(7_000_000), byId.get(Contender.TORCH_MMAP).get("p99_ns"));
-        for (Map<String, Object> contender : contenders) {
+        assertEquals(12, byId.size());
+        assertEquals(7e6, ((BigDecimal) byId.get(Contender.TORCH).get("median_ns")).doubleValue(), 7e3);
+        assertEquals(7e6, ((BigDecimal) byId.get(Contender.TORCH_MMAP).get("p99_ns")).doubleValue(), 7e3);
+        Map<String, Object> none = byId.remove(Contender.SAFETENSORS);
+        assertTrue(((String) none.get("skipped")).contains("no safetensors file"), none.toString());
+        for (Map<String, Object> contender : byId.values()) {
             assertNull(contender.get("skipped"), contender.toString());
             assertTrue(((BigDecimal) contender.get("median_ns")).signum() > 0, contender.toString());
             assertTrue(((BigDecimal) contender.get("loads")).intValue() >= 2, contender.toString());
         }
         assertEquals("2.0", Json.object(json.get("versions")).get("torch"));
+    }
+
+    @Test
+    void coldAndInThreadsAndAgainstAnotherProgram(@TempDir Path folder) throws IOException {
+        Path python = fakePython(folder);
+        Map<String, Object> json = Cli.expect(0, "bench", "--json", "--iterations", 1, "--python", python, "--cold",
+                "--threads", "1,2", "--peer", "djl_load=" + python, fixture("golden_zip.pt")).object();
+        List<Map<String, Object>> sections = Json.objects(json, "scenarios");
+        assertEquals(List.of(false, true, false, false), sections.stream().map(s -> s.get("cold")).toList());
+        assertEquals(List.of("0", "0", "1", "2"), sections.stream().map(s -> s.get("threads").toString()).toList());
+        List<Object> cold = Json.objects(sections.get(1), "contenders").stream().map(c -> c.get("id")).toList();
+        assertTrue(cold.contains(Contender.CORE_TOUCH) && !cold.contains(Contender.MEMORY), cold.toString());
+        for (Map<String, Object> contender : Json.objects(sections.get(3), "contenders")) {
+            boolean ours = !contender.get("id").equals(Contender.TORCH);
+            assertEquals(ours ? BigDecimal.ONE : BigDecimal.ZERO, contender.get("loads"), contender.toString());
+        }
+        assertTrue(Json.objects(json, "targets").stream()
+                .anyMatch(target -> target.get("what").toString().contains("by that of one thread")));
+    }
+
+    @Test
+    void aPeerThatIsNoneIsRefused() {
+        Cli run = Cli.expect(1, "bench", "--python", "/not/there", "--peer", "x=echo error no such thing",
+                fixture("golden_zip.pt"));
+        assertTrue(run.err().contains("no such thing"), run.err());
+        Cli.expect(2, "bench", "--threads", "0", fixture("golden_zip.pt"));
     }
 
     @Test

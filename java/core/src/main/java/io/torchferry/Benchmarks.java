@@ -1,9 +1,20 @@
 package io.torchferry;
 
+import java.io.IOException;
 import java.nio.file.Path;
 
-/** A measurement aid: times the native side alone, without Java. Not meant for anything else. */
+/** A measurement aid: times the native side alone, and what the machine itself can do. Not meant for anything else. */
 public final class Benchmarks {
+
+    /** How the native side loads. The order is that of the C++ enum in bench_natives.cpp. */
+    public enum Way {
+        /** As views of a mapping of the file. */
+        MAPPED,
+        /** Into memory of its own. */
+        COPIED,
+        /** As views, every byte of which is read afterwards by one thread. */
+        TOUCHED
+    }
 
     /**
      * What each iteration took, in nanoseconds.
@@ -35,14 +46,14 @@ public final class Benchmarks {
     /**
      * Opens and loads a checkpoint to the CPU again and again in C++: index and all tensors.
      *
-     * @param mmap see {@link LoadOptions#mmap(boolean)}
-     * @throws java.io.IOException when the file cannot be loaded
+     * @param threads as {@link LoadOptions#threads(int)}
+     * @throws IOException when the file cannot be loaded
      */
-    public static LoadTimes load(Path path, int iterations, boolean mmap) throws java.io.IOException {
-        requireSome(iterations);
+    public static LoadTimes load(Path path, int iterations, Way way, int threads) throws IOException {
+        requirePositive(iterations, "iterations");
         NativeLoader.torch();
         return Source.of(path, Limits.DEFAULT).use(source -> {
-            long[] times = TorchNative.benchLoad(source.requirePath(), iterations, mmap);
+            long[] times = TorchNative.benchLoad(source.requirePath(), iterations, way.ordinal(), threads);
             return new LoadTimes(every(times, 0), every(times, 1), every(times, 2));
         });
     }
@@ -53,17 +64,61 @@ public final class Benchmarks {
      *
      * @return nanoseconds of each iteration
      * @throws TorchException when libtorch cannot read the file
-     * @throws java.io.IOException when there is no such file
+     * @throws IOException when there is no such file
      */
-    public static long[] stockLibtorch(Path path, int iterations) throws java.io.IOException {
-        requireSome(iterations);
+    public static long[] stockLibtorch(Path path, int iterations) throws IOException {
+        requirePositive(iterations, "iterations");
         NativeLoader.torch();
         return Source.of(path, Limits.DEFAULT).use(source -> TorchNative.benchStock(source.requirePath(), iterations));
     }
 
-    private static void requireSome(int iterations) {
-        if (iterations < 1) {
-            throw new IllegalArgumentException("iterations must be at least 1: " + iterations);
+    /**
+     * Makes as many tensors as the checkpoint has, of its shapes, over memory that is there already
+     * ({@code at::from_blob}): what libtorch itself takes for them, without any file.
+     *
+     * @return nanoseconds of each iteration
+     * @throws IOException when the file cannot be read
+     */
+    public static long[] bareTensors(Path path, int iterations) throws IOException {
+        requirePositive(iterations, "iterations");
+        NativeLoader.torch();
+        return Source.of(path, Limits.DEFAULT)
+                .use(source -> TorchNative.benchBareTensors(source.requirePath(), iterations));
+    }
+
+    /**
+     * Copies memory with {@code memcpy}, the bytes divided among threads: the bandwidth of this machine.
+     *
+     * @param bytes how many
+     * @param fresh whether each iteration copies into memory that it has just got from the system, as a load does; else
+     *     into memory that has been written to before
+     * @return nanoseconds of each iteration
+     */
+    public static long[] copyMemory(long bytes, int iterations, int threads, boolean fresh) {
+        requirePositive(iterations, "iterations");
+        requirePositive(threads, "threads");
+        requirePositive(bytes, "bytes");
+        NativeLoader.torch();
+        return TorchNative.benchCopyMemory(bytes, iterations, threads, fresh);
+    }
+
+    /**
+     * Asks the system to forget what it keeps of a file in memory, so that the next load comes from the disk. Pages that
+     * a process has mapped stay.
+     *
+     * @throws IOException when there is no such file, or the system refuses
+     */
+    public static void evict(Path path) throws IOException {
+        NativeLoader.format();
+        Source.of(path, Limits.DEFAULT).use(source -> {
+            FormatNative.evict(source.requirePath());
+            return null;
+        });
+    }
+
+    private static void requirePositive(long value, String what) {
+        if (value < 1) {
+            throw new IllegalArgumentException(what + " must be at least 1: " + value);
         }
     }
 

@@ -152,8 +152,12 @@ final class TorchNative {
     /** Each result is a dict of one. */
     static native long[] nativeModuleForward(long module, long[] dicts, int[] indices);
 
-    /** Three times for each iteration: index, tensors, destroy. */
-    static native long[] benchLoad(byte[] path, int iterations, boolean mmap) throws IOException;
+    /** Three times for each iteration: index, tensors, destroy. {@code way} is the ordinal of Benchmarks.Way. */
+    static native long[] benchLoad(byte[] path, int iterations, int way, int threads) throws IOException;
+
+    static native long[] benchBareTensors(byte[] path, int iterations) throws IOException;
+
+    static native long[] benchCopyMemory(long bytes, int iterations, int threads, boolean fresh);
 
     static native long[] benchStock(byte[] path, int iterations) throws IOException;
 }

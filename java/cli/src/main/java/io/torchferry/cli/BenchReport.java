@@ -3,20 +3,43 @@ package io.torchferry.cli;
 import io.torchferry.Torchferry;
 import java.io.PrintWriter;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 
 /** All figures of one run of {@code bench}, as a table or as JSON. */
 final class BenchReport {
     private static final double[] PERCENTILES = {10, 90, 99};
-    private static final double SAME_TIME = 1.5;
+    /** How much longer 1 GiB may take than 64 MiB in equally many tensors. */
+    private static final double SAME_TIME = 1.3;
+    /** How many times one thread's throughput two threads should have. */
+    private static final double TWO_THREADS = 1.8;
 
-    /** One file's figures. */
-    private record Section(String name, long bytes, List<Round.Result> results, List<BenchScenario.Target> targets) {
+    /**
+     * One table.
+     *
+     * @param name the scenario, or the file
+     * @param bytes of the files
+     * @param cold whether nothing of them was in memory
+     * @param threads that load at once; 0: the contenders decide
+     * @param results what was measured
+     * @param targets what is aimed at
+     */
+    record Section(String name, long bytes, boolean cold, int threads, List<Round.Result> results,
+            List<BenchScenario.Target> targets) {
         Optional<Samples> samples(String contender) {
             return results.stream().filter(r -> r.contender().id().equals(contender) && r.samples().size() > 0)
                     .map(Round.Result::samples).findFirst();
+        }
+
+        private boolean has(String contender) {
+            return results.stream().anyMatch(r -> r.contender().id().equals(contender));
+        }
+
+        private String title() {
+            return name + (cold ? ", not in memory" : "") + (threads > 0 ? ", " + Units.count(threads, "thread") : "");
         }
     }
 
@@ -37,29 +60,38 @@ final class BenchReport {
         this.python = python;
     }
 
-    void add(String name, long bytes, List<Round.Result> results, List<BenchScenario.Target> targets) {
-        sections.add(new Section(name, bytes, results, targets));
+    void add(Section section) {
+        sections.add(section);
     }
 
     private List<Outcome> outcomes() {
         List<Outcome> outcomes = new ArrayList<>();
         for (Section section : sections) {
             for (BenchScenario.Target target : section.targets) {
-                outcomes.add(new Outcome(section.name, target.faster() + " against " + target.slower(),
-                        ratio(section.samples(target.slower()), section.samples(target.faster())), target.ratio()));
+                if (section.has(target.slower())) {
+                    outcomes.add(new Outcome(section.title(), target.faster() + " against " + target.slower(),
+                            ratio(section.samples(target.slower()), section.samples(target.faster())),
+                            target.ratio()));
+                }
             }
         }
-        Optional<Samples> small = core("large64m");
-        Optional<Samples> large = core("large1g");
+        Optional<Samples> small = warm("large64m", 0, Contender.CORE);
+        Optional<Samples> large = warm("large1g", 0, Contender.CORE);
         if (small.isPresent() || large.isPresent()) {
             outcomes.add(new Outcome("large1g", Contender.CORE
-                    + ": time of 64 MB by time of 1 GB, equally many tensors", ratio(small, large), 1 / SAME_TIME));
+                    + ": time of 64 MiB by time of 1 GiB, equally many tensors", ratio(small, large), 1 / SAME_TIME));
+        }
+        for (String contender : List.of(Contender.JAVA, Contender.CORE_COPY)) {
+            sections.stream().filter(s -> s.threads == 2 && s.samples(contender).isPresent()).forEach(two ->
+                    outcomes.add(new Outcome(two.title(), contender + ": throughput by that of one thread",
+                            ratio(warm(two.name, 1, contender), two.samples(contender)), TWO_THREADS)));
         }
         return outcomes;
     }
 
-    private Optional<Samples> core(String name) {
-        return sections.stream().filter(s -> s.name.equals(name)).findFirst().flatMap(s -> s.samples(Contender.CORE));
+    private Optional<Samples> warm(String name, int threads, String contender) {
+        return sections.stream().filter(s -> s.name.equals(name) && !s.cold && s.threads == threads).findFirst()
+                .flatMap(s -> s.samples(contender));
     }
 
     private static double ratio(Optional<Samples> slower, Optional<Samples> faster) {
@@ -74,14 +106,24 @@ final class BenchReport {
                 + ", libtorch " + libtorch() + ", " + python.peer()
                 .map(p -> "Python " + p.pythonVersion() + " with PyTorch " + p.torchVersion())
                 .orElse("no PyTorch: " + Terminal.printable(python.reason())));
-        out.println("method    warm, " + Units.count(rounds, "round") + " interleaved; medians of all loads"
+        out.println("method    " + Units.count(rounds, "round") + " interleaved; medians of all loads"
                 + (Double.isNaN(loadBefore) ? "" : "; load average before " + Units.threeDigits(loadBefore)));
         for (Section section : sections) {
             out.println();
-            out.println(Terminal.printable(section.name) + ", " + Units.bytes(section.bytes));
-            Table table = new Table("", ">median", ">p10", ">p90", ">p99", ">loads", ">x core").elastic(0);
-            section.results.forEach(result -> row(table, section, result));
-            table.print(out, "  ", Terminal.width());
+            out.println(Terminal.printable(section.title()) + ", " + Units.bytes(section.bytes));
+            Table table = new Table("", ">median", ">p10", ">p90", ">p99", ">loads", ">x core", ">memory", ">read")
+                    .elastic(0);
+            Map<String, List<String>> skipped = new LinkedHashMap<>();
+            for (Round.Result result : section.results) {
+                if (result.samples().size() > 0) {
+                    row(table, section, result);
+                } else {
+                    skipped.computeIfAbsent(result.skipped(), none -> new ArrayList<>()).add(result.contender().label());
+                }
+            }
+            table.print(out, "  ", Math.max(Terminal.width(), 130));
+            skipped.forEach((reason, who) -> out.println("  not measured: " + String.join("; ", who) + ": "
+                    + Terminal.printable(reason)));
         }
         List<Outcome> outcomes = outcomes();
         if (!outcomes.isEmpty()) {
@@ -95,15 +137,15 @@ final class BenchReport {
 
     private void row(Table table, Section section, Round.Result result) {
         Samples s = result.samples();
-        if (s.size() == 0) {
-            table.add(result.contender().label(), "skipped: " + Table.shortened(String.valueOf(result.skipped()), 60),
-                    "", "", "", "", "");
-            return;
-        }
         double timesCore = ratio(Optional.of(s), section.samples(Contender.CORE));
         table.add(result.contender().label(), Units.nanos(s.median()), Units.nanos(s.percentile(10)),
                 Units.nanos(s.percentile(90)), Units.nanos(s.percentile(99)), String.valueOf(s.size()),
-                Double.isNaN(timesCore) ? "-" : Units.threeDigits(timesCore));
+                Double.isNaN(timesCore) ? "-" : Units.threeDigits(timesCore), bytes(result.usage().peakMemory()),
+                bytes(result.usage().bytesRead()));
+    }
+
+    private static String bytes(long bytes) {
+        return bytes < 0 ? "-" : Units.bytes(bytes);
     }
 
     String json() {
@@ -127,7 +169,8 @@ final class BenchReport {
     }
 
     private static void section(JsonWriter json, Section section) {
-        json.beginObject().field("name", section.name).field("bytes", section.bytes).name("contenders").beginArray();
+        json.beginObject().field("name", section.name).field("bytes", section.bytes).field("cold", section.cold);
+        json.field("threads", section.threads).name("contenders").beginArray();
         for (Round.Result result : section.results) {
             Samples s = result.samples();
             json.beginObject().field("id", result.contender().id()).field("label", result.contender().label());
@@ -138,6 +181,8 @@ final class BenchReport {
                     json.field(String.format(Locale.ROOT, "p%.0f_ns", percent), s.percentile(percent));
                 }
                 json.field("times_core", ratio(Optional.of(s), section.samples(Contender.CORE)));
+                json.field("peak_memory_bytes", result.usage().peakMemory());
+                json.field("read_bytes", result.usage().bytesRead());
             }
             json.endObject();
         }

@@ -1,25 +1,46 @@
 package io.torchferry.cli;
 
-import io.torchferry.SaveOptions;
-import io.torchferry.StateDict;
-import io.torchferry.Tensor;
-import java.io.IOException;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * A file to measure with, made by the bench itself: a plain dict of CPU tensors, which every contender can read.
+ * Files to measure with, made by the bench itself: a plain dict of CPU tensors, which every contender can read.
  *
  * @param name as {@code --scenario} takes it
+ * @param kind the format of the file
  * @param shapes shape by name; names that end in {@code num_batches_tracked} are int64, all others float32
- * @param againstLibtorch whether libtorch's own reader takes part
- * @param targets what is aimed at
+ * @param usual whether it runs where no scenario is named
+ * @param againstLibtorch whether libtorch's own reader takes part, which needs three times the file's memory
+ * @param asTorchScript whether there is a TorchScript file of the weights, too
+ * @param targets what is aimed at, warm
  */
-record BenchScenario(String name, Map<String, long[]> shapes, boolean againstLibtorch, List<Target> targets) {
+record BenchScenario(String name, Kind kind, Map<String, long[]> shapes, boolean usual, boolean againstLibtorch,
+        boolean asTorchScript, List<Target> targets) {
     private static final int LARGE_TENSORS = 64;
+    private static final long MIB = 1L << 20;
+
+    /** What the checkpoint is. */
+    enum Kind {
+        ZIP("weights.pt", null, 4),
+        LEGACY("weights.pth", "legacy", 2),
+        WHOLE_MODEL("model.pt", "whole_model", 2),
+        SAFETENSORS("weights.safetensors", null, 1),
+        SHARDS("weights.safetensors.index.json", null, 1);
+
+        final String fileName;
+        /** What the Python side is asked to make, or null. */
+        final String madeByPython;
+        /** How many times the bytes are written, companions included. */
+        final int filesWritten;
+
+        Kind(String fileName, String madeByPython, int filesWritten) {
+            this.fileName = fileName;
+            this.madeByPython = madeByPython;
+            this.filesWritten = filesWritten;
+        }
+    }
 
     /**
      * How many times as fast as another contender one should be.
@@ -33,15 +54,32 @@ record BenchScenario(String name, Map<String, long[]> shapes, boolean againstLib
     /** All that there are, in the order they run. */
     static List<BenchScenario> all() {
         Target java = new Target(Contender.JAVA, Contender.CORE, 0.5);
+        Target touch = new Target(Contender.CORE_TOUCH, Contender.TORCH, 1);
+        Target copy = new Target(Contender.CORE_COPY, Contender.TORCH, 1.5);
+        Target bandwidth = new Target(Contender.CORE_COPY, Contender.MEMORY, 0.9);
+        Map<String, long[]> resnet50 = ResNet50.stateDict();
         return List.of(
-                new BenchScenario("resnet50", ResNet50.stateDict(), true, List.of(
+                new BenchScenario("resnet50", Kind.ZIP, resnet50, true, true, true, List.of(
                         new Target(Contender.CORE, Contender.TORCH, 100),
                         new Target(Contender.CORE, Contender.TORCH_MMAP, 50),
-                        new Target(Contender.CORE, Contender.STOCK, 300), java)),
-                new BenchScenario("small10k", uniform(10_000, 256), true,
-                        List.of(new Target(Contender.CORE, Contender.TORCH, 80), java)),
-                new BenchScenario("large64m", uniform(LARGE_TENSORS, 1_000_000 / 4), false, List.of()),
-                new BenchScenario("large1g", uniform(LARGE_TENSORS, 16_000_000 / 4), false, List.of()));
+                        new Target(Contender.CORE, Contender.STOCK, 300),
+                        new Target(Contender.CORE, Contender.SAFETENSORS, 10),
+                        new Target(Contender.CORE, Contender.DJL, 200), java, touch, copy, bandwidth)),
+                new BenchScenario("small10k", Kind.ZIP, uniform(10_000, 256), true, true, false, List.of(
+                        new Target(Contender.CORE, Contender.TORCH, 80),
+                        new Target(Contender.CORE, Contender.BARE, 0.5), java, touch, copy)),
+                new BenchScenario("large64m", Kind.ZIP, uniform(LARGE_TENSORS, MIB / 4), true, false, false,
+                        List.of(touch, copy, bandwidth)),
+                new BenchScenario("large1g", Kind.ZIP, uniform(LARGE_TENSORS, 16 * MIB / 4), true, false, false,
+                        List.of(touch, copy, bandwidth)),
+                new BenchScenario("legacy", Kind.LEGACY, resnet50, false, false, false,
+                        List.of(new Target(Contender.CORE, Contender.TORCH, 100), java, touch, copy)),
+                new BenchScenario("safetensors", Kind.SAFETENSORS, resnet50, false, false, false,
+                        List.of(new Target(Contender.CORE, Contender.SAFETENSORS, 10), java)),
+                new BenchScenario("whole_model", Kind.WHOLE_MODEL, resnet50, false, false, false,
+                        List.of(new Target(Contender.CORE, Contender.TORCH_UNSAFE, 100), java)),
+                new BenchScenario("shards2g", Kind.SHARDS, uniform(8 * 32, 8 * MIB / 4), false, false, false,
+                        List.of(java, bandwidth)));
     }
 
     /** Bytes of the elements. */
@@ -50,28 +88,8 @@ record BenchScenario(String name, Map<String, long[]> shapes, boolean againstLib
                 .mapToLong(entry -> elements(entry.getValue()) * (isCounter(entry.getKey()) ? 8 : 4)).sum();
     }
 
-    /** Writes the file as torch.save would. */
-    void write(Path file) throws IOException {
-        Map<String, Tensor> tensors = new LinkedHashMap<>();
-        try {
-            shapes.forEach((key, shape) -> tensors.put(key, tensor(key, shape)));
-            try (StateDict dict = StateDict.of(tensors)) {
-                dict.save(file, SaveOptions.defaults().orderedDict(false));
-            }
-        } finally {
-            tensors.values().forEach(Tensor::close);
-        }
-    }
-
-    private static Tensor tensor(String key, long[] shape) {
-        if (isCounter(key)) {
-            return Tensor.scalar(0L);
-        }
-        float[] values = new float[Math.toIntExact(elements(shape))];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = (i * 31 + key.length()) % 1009 / 1009f - 0.5f;
-        }
-        return Tensor.of(values, shape);
+    static boolean isCounter(String key) {
+        return key.endsWith("num_batches_tracked");
     }
 
     private static Map<String, long[]> uniform(int tensors, long elements) {
@@ -84,9 +102,5 @@ record BenchScenario(String name, Map<String, long[]> shapes, boolean againstLib
 
     private static long elements(long[] shape) {
         return Arrays.stream(shape).reduce(1, Math::multiplyExact);
-    }
-
-    private static boolean isCounter(String key) {
-        return key.endsWith("num_batches_tracked");
     }
 }

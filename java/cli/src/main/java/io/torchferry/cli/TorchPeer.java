@@ -1,37 +1,27 @@
 package io.torchferry.cli;
 
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.Writer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 
 /**
- * A Python process with PyTorch that loads files on request, so that torch.load is measured warm and without Python's
- * start. The script is a resource of this jar (tests/bench/torch_peer.py). Not thread safe.
+ * A Python process with PyTorch that loads and makes files on request. The script is a resource of this jar
+ * (tests/bench/torch_peer.py). Not thread safe.
  */
 final class TorchPeer implements AutoCloseable {
     private static final String SCRIPT = "/io/torchferry/cli/bench/torch_peer.py";
 
-    private final Process process;
-    private final Writer requests;
-    private final BufferedReader answers;
+    private final PeerProcess process;
     private final Path script;
-    private String python = "";
-    private String torch = "";
-    private String threads = "";
+    private List<String> versions = List.of();
 
-    private TorchPeer(Process process, Path script) {
+    private TorchPeer(PeerProcess process, Path script) {
         this.process = process;
         this.script = script;
-        requests = process.outputWriter(StandardCharsets.UTF_8);
-        answers = process.inputReader(StandardCharsets.UTF_8);
     }
 
     /** A peer, or why there is none. */
@@ -46,13 +36,7 @@ final class TorchPeer implements AutoCloseable {
         List<String> reasons = new ArrayList<>();
         for (String interpreter : interpreters(asked)) {
             try {
-                TorchPeer peer = launch(interpreter);
-                String refusal = peer.greet();
-                if (refusal == null) {
-                    return new Found(Optional.of(peer), "");
-                }
-                peer.close();
-                reasons.add(interpreter + ": " + refusal);
+                return new Found(Optional.of(launch(interpreter)), "");
             } catch (IOException e) {
                 reasons.add(interpreter + ": " + e.getMessage());
             }
@@ -76,85 +60,85 @@ final class TorchPeer implements AutoCloseable {
                 throw new IOException("this build lacks its resource " + SCRIPT);
             }
             Files.write(script, source.readAllBytes());
-            Process process = new ProcessBuilder(interpreter, "-u", "-W", "ignore", script.toString())
-                    .redirectError(ProcessBuilder.Redirect.DISCARD).start();
-            return new TorchPeer(process, script);
+            TorchPeer peer = new TorchPeer(
+                    PeerProcess.start(interpreter, "-u", "-W", "ignore", script.toString()), script);
+            try {
+                peer.versions = peer.process.greet();
+                return peer;
+            } catch (IOException e) {
+                peer.close();
+                throw e;
+            }
         } catch (IOException e) {
             Files.deleteIfExists(script);
             throw e;
         }
     }
 
-    /** Reads the first line. Null when the peer is ready, else what it says. */
-    private String greet() throws IOException {
-        String[] words = answer().split(" ");
-        if (words.length != 4 || !words[0].equals("ready")) {
-            return String.join(" ", words);
-        }
-        python = words[1];
-        torch = words[2];
-        threads = words[3];
-        return null;
-    }
-
     String pythonVersion() {
-        return python;
+        return versions.get(0);
     }
 
     String torchVersion() {
-        return torch;
+        return versions.get(1);
     }
 
-    /** torch.get_num_threads() of the peer. */
-    String threads() {
-        return threads;
+    long pid() {
+        return process.pid();
     }
 
     /**
-     * Loads a file several times.
+     * {@code torch.load}, several times.
      *
-     * @return nanoseconds of each torch.load
+     * @return nanoseconds of each
      * @throws IOException with what Python says when it refuses the file, or when the process is gone
      */
-    long[] load(Path file, boolean mmap, boolean weightsOnly, int times) throws IOException {
-        JsonWriter request = new JsonWriter().beginObject().field("path", file.toAbsolutePath().toString())
-                .field("mmap", mmap).field("weights_only", weightsOnly).field("times", times).endObject();
-        requests.write(request + "\n");
-        requests.flush();
-        String[] words = answer().split(" ");
-        if (!words[0].equals("ns") || words.length != times + 2) {
-            throw new IOException("torch.load: " + String.join(" ", words));
-        }
-        long[] nanos = new long[times];
-        for (int i = 0; i < times; i++) {
-            nanos[i] = Long.parseLong(words[i + 2]);
-        }
-        return nanos;
+    long[] load(Path file, boolean mmap, boolean weightsOnly, String device, int times) throws IOException {
+        return process.timed(new JsonWriter().beginObject().field("path", file.toAbsolutePath().toString())
+                .field("mmap", mmap).field("weights_only", weightsOnly).field("device", device)
+                .field("times", times).endObject(), times);
     }
 
-    private String answer() throws IOException {
-        String line = answers.readLine();
-        if (line == null) {
-            throw new IOException("the Python process ended without an answer");
+    /** {@code torch.load} by as many Python threads as there are files; the time of all loads by their number. */
+    long[] loadInThreads(List<Path> files, int times) throws IOException {
+        JsonWriter request = new JsonWriter().beginObject();
+        paths(request, files);
+        return process.timed(request.field("times", times).endObject(), 1);
+    }
+
+    /** {@code safetensors.torch.load_file} of all files, several times. */
+    long[] loadSafetensors(List<Path> files, String device, int times) throws IOException {
+        JsonWriter request = new JsonWriter().beginObject();
+        paths(request, files);
+        return process.timed(request.field("safetensors", true).field("device", device).field("times", times)
+                .endObject(), times);
+    }
+
+    private static void paths(JsonWriter request, List<Path> files) {
+        request.name("paths").beginArray();
+        files.forEach(file -> request.value(file.toAbsolutePath().toString()));
+        request.endArray();
+    }
+
+    /**
+     * Has Python write the weights of a file in another way.
+     *
+     * @param what "legacy", "whole_model" or "torchscript"
+     */
+    void make(String what, Path source, Path out) throws IOException {
+        String answer = process.ask(new JsonWriter().beginObject().field("make", what)
+                .field("path", source.toAbsolutePath().toString()).field("out", out.toAbsolutePath().toString())
+                .endObject());
+        if (!answer.equals("made")) {
+            throw new IOException(answer);
         }
-        return line;
     }
 
     @Override
     public void close() {
+        process.close();
         try {
-            requests.close();
-        } catch (IOException alreadyGone) {
-            process.destroy();
-        }
-        try {
-            if (!process.waitFor(5, TimeUnit.SECONDS)) {
-                process.destroyForcibly();
-            }
             Files.deleteIfExists(script);
-        } catch (InterruptedException e) {
-            process.destroyForcibly();
-            Thread.currentThread().interrupt();
         } catch (IOException stays) {
             script.toFile().deleteOnExit();
         }
