@@ -40,7 +40,7 @@ class BenchTest {
                 fixture("golden_zip.pt")).object();
         List<Map<String, Object>> contenders = Json.objects(Json.objects(json, "scenarios").get(0), "contenders");
         Map<Object, Map<String, Object>> byId = contenders.stream().collect(Collectors.toMap(c -> c.get("id"), c -> c));
-        assertEquals(12, byId.size());
+        assertEquals(13, byId.size());
         assertEquals(7e6, ((BigDecimal) byId.get(Contender.TORCH).get("median_ns")).doubleValue(), 7e3);
         assertEquals(7e6, ((BigDecimal) byId.get(Contender.TORCH_MMAP).get("p99_ns")).doubleValue(), 7e3);
         Map<String, Object> none = byId.remove(Contender.SAFETENSORS);

@@ -103,6 +103,21 @@ public final class Benchmarks {
     }
 
     /**
+     * Reads a file's bytes with {@code pread} into memory that it has just got from the system, the bytes divided among
+     * threads: what a load that copies needs at least.
+     *
+     * @return nanoseconds of each iteration
+     * @throws IOException when the file cannot be read
+     */
+    public static long[] readFile(Path path, int iterations, int threads) throws IOException {
+        requirePositive(iterations, "iterations");
+        requirePositive(threads, "threads");
+        NativeLoader.torch();
+        return Source.of(path, Limits.DEFAULT)
+                .use(source -> TorchNative.benchReadFile(source.requirePath(), iterations, threads));
+    }
+
+    /**
      * Asks the system to forget what it keeps of a file in memory, so that the next load comes from the disk. Pages that
      * a process has mapped stay.
      *

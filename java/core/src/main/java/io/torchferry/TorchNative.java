@@ -159,5 +159,7 @@ final class TorchNative {
 
     static native long[] benchCopyMemory(long bytes, int iterations, int threads, boolean fresh);
 
+    static native long[] benchReadFile(byte[] path, int iterations, int threads) throws IOException;
+
     static native long[] benchStock(byte[] path, int iterations) throws IOException;
 }

@@ -56,6 +56,7 @@ record BenchScenario(String name, Kind kind, Map<String, long[]> shapes, boolean
         Target java = new Target(Contender.JAVA, Contender.CORE, 0.5);
         Target touch = new Target(Contender.CORE_TOUCH, Contender.TORCH, 1);
         Target copy = new Target(Contender.CORE_COPY, Contender.TORCH, 1.5);
+        Target reading = new Target(Contender.CORE_COPY, Contender.READ, 0.9);
         Target bandwidth = new Target(Contender.CORE_COPY, Contender.MEMORY, 0.9);
         Map<String, long[]> resnet50 = ResNet50.stateDict();
         return List.of(
@@ -64,14 +65,14 @@ record BenchScenario(String name, Kind kind, Map<String, long[]> shapes, boolean
                         new Target(Contender.CORE, Contender.TORCH_MMAP, 50),
                         new Target(Contender.CORE, Contender.STOCK, 300),
                         new Target(Contender.CORE, Contender.SAFETENSORS, 10),
-                        new Target(Contender.CORE, Contender.DJL, 200), java, touch, copy, bandwidth)),
+                        new Target(Contender.CORE, Contender.DJL, 200), java, touch, copy, reading, bandwidth)),
                 new BenchScenario("small10k", Kind.ZIP, uniform(10_000, 256), true, true, false, List.of(
                         new Target(Contender.CORE, Contender.TORCH, 80),
                         new Target(Contender.CORE, Contender.BARE, 0.5), java, touch, copy)),
                 new BenchScenario("large64m", Kind.ZIP, uniform(LARGE_TENSORS, MIB / 4), true, false, false,
-                        List.of(touch, copy, bandwidth)),
+                        List.of(touch, copy, reading, bandwidth)),
                 new BenchScenario("large1g", Kind.ZIP, uniform(LARGE_TENSORS, 16 * MIB / 4), true, false, false,
-                        List.of(touch, copy, bandwidth)),
+                        List.of(touch, copy, reading, bandwidth)),
                 new BenchScenario("legacy", Kind.LEGACY, resnet50, false, false, false,
                         List.of(new Target(Contender.CORE, Contender.TORCH, 100), java, touch, copy)),
                 new BenchScenario("safetensors", Kind.SAFETENSORS, resnet50, false, false, false,
@@ -79,7 +80,7 @@ record BenchScenario(String name, Kind kind, Map<String, long[]> shapes, boolean
                 new BenchScenario("whole_model", Kind.WHOLE_MODEL, resnet50, false, false, false,
                         List.of(new Target(Contender.CORE, Contender.TORCH_UNSAFE, 100), java)),
                 new BenchScenario("shards2g", Kind.SHARDS, uniform(8 * 32, 8 * MIB / 4), false, false, false,
-                        List.of(java, bandwidth)));
+                        List.of(java, reading, bandwidth)));
     }
 
     /** Bytes of the elements. */

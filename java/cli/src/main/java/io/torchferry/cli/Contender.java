@@ -20,6 +20,7 @@ record Contender(String id, String label, Process process, boolean cold, Timed t
     static final String DEVICE = "torchferry_device";
     static final String BARE = "bare_tensors";
     static final String MEMORY = "copy_memory";
+    static final String READ = "read_file";
     static final String STOCK = "libtorch_pickle_load";
     static final String TORCH = "torch_load";
     static final String TORCH_MMAP = "torch_load_mmap";

@@ -82,6 +82,7 @@ final class Contenders {
     private void machines() {
         addWarm(Contender.BARE, "as many bare at::Tensors",
                 (files, times) -> Benchmarks.bareTensors(files.main(), times));
+        add(Contender.READ, "pread of the same bytes, " + Units.count(COPYING_THREADS, "thread"), Contenders::readAll);
         addWarm(Contender.MEMORY, "memcpy of as many bytes, " + Units.count(COPYING_THREADS, "thread"),
                 (files, times) -> Benchmarks.copyMemory(files.size(), times, COPYING_THREADS, true));
     }
@@ -137,6 +138,17 @@ final class Contenders {
             Loaded loaded = load.run();
             nanos[i] = System.nanoTime() - start;
             loaded.giveBack();
+        }
+        return nanos;
+    }
+
+    private static long[] readAll(BenchFiles files, int times) throws IOException {
+        long[] nanos = new long[times];
+        for (Path part : files.parts()) {
+            long[] more = Benchmarks.readFile(part, times, COPYING_THREADS);
+            for (int i = 0; i < times; i++) {
+                nanos[i] += more[i];
+            }
         }
         return nanos;
     }
