@@ -3,6 +3,8 @@ package io.torchferry;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.gson.JsonElement;
+import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.lang.module.ModuleDescriptor;
 import java.lang.module.ModuleFinder;
@@ -55,6 +57,39 @@ class ModuleTest {
                 "-m", "probe/probe.Main", Fixtures.file("golden_zip.pt").toString()));
         assertEquals("module io.torchferry 2.0\n", outcome.output());
         assertEquals(0, outcome.status());
+    }
+
+    /** A native image keeps only what it is told of: what native code asks for by name must be there under these names. */
+    @Test
+    void whatNativeImagesAreToldExists() throws Exception {
+        String told = Files.readString(Fixtures.classes()
+                .resolve("META-INF/native-image/io.torchferry/torchferry/jni-config.json"));
+        int methods = 0;
+        for (JsonElement entry : JsonParser.parseString(told).getAsJsonArray()) {
+            Class<?> type = Class.forName(entry.getAsJsonObject().get("name").getAsString());
+            for (JsonElement method : entry.getAsJsonObject().getAsJsonArray("methods")) {
+                Class<?>[] parameters = method.getAsJsonObject().getAsJsonArray("parameterTypes").asList().stream()
+                        .map(JsonElement::getAsString).map(ModuleTest::type).toArray(Class<?>[]::new);
+                String name = method.getAsJsonObject().get("name").getAsString();
+                if (name.equals("<init>")) {
+                    type.getDeclaredConstructor(parameters);
+                } else {
+                    type.getDeclaredMethod(name, parameters);
+                }
+                methods++;
+            }
+        }
+        assertEquals(3, methods);
+    }
+
+    private static Class<?> type(String name) {
+        return switch (name) {
+            case "int" -> int.class;
+            case "long" -> long.class;
+            case "boolean" -> boolean.class;
+            case "byte[]" -> byte[].class;
+            default -> String.class;
+        };
     }
 
     private static void compile(Path folder) throws IOException {

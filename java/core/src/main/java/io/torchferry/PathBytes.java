@@ -15,8 +15,17 @@ final class PathBytes {
 
     static byte[] of(Path path) {
         String text = path.toString();
-        boolean ascii = text.chars().allMatch(c -> c > 0 && c < 0x80);
-        return ascii || text.isEmpty() ? text.getBytes(StandardCharsets.US_ASCII) : decoded(path);
+        return isAscii(text) ? text.getBytes(StandardCharsets.US_ASCII) : decoded(path);
+    }
+
+    /** A loop, because it is on the way to every first answer, and setting up streams takes longer than opening a file. */
+    private static boolean isAscii(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            if (text.charAt(i) == 0 || text.charAt(i) >= 0x80) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private static byte[] decoded(Path path) {

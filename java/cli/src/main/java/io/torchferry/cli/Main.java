@@ -3,6 +3,10 @@ package io.torchferry.cli;
 import java.io.PrintWriter;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -18,9 +22,6 @@ import picocli.CommandLine.TypeConversionException;
         header = "PyTorch checkpoints in the JVM: read, placed on any device, checked.",
         synopsisSubcommandLabel = "COMMAND",
         description = "%nReads what torch.save wrote, without Python and without running any code of the file.%n",
-        subcommands = {InspectCommand.class, LoadCommand.class, ConvertCommand.class, VerifyCommand.class,
-            DiffCommand.class, DemoCommand.class, DoctorCommand.class, BenchCommand.class,
-            CompletionCommand.class, ManCommand.class},
         versionProvider = VersionInfo.class,
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {
@@ -40,6 +41,11 @@ import picocli.CommandLine.TypeConversionException;
             "  torchferry doctor                               what is missing here",
             "%n`torchferry help COMMAND` tells more about a command."})
 public final class Main implements Runnable {
+    /** Every command by its name, in the order of the help. */
+    private static final Map<String, Supplier<Object>> COMMANDS = commands();
+    /** They tell of all the others. */
+    private static final Set<String> ABOUT_ALL = Set.of("completion", "man");
+
     @Spec
     private CommandSpec spec;
 
@@ -63,7 +69,7 @@ public final class Main implements Runnable {
 
     /** Runs one command with its output going to these writers, and gives the exit status. */
     static int run(PrintWriter out, PrintWriter err, String... args) {
-        CommandLine line = new CommandLine(new Main());
+        CommandLine line = commandLine(args.length == 0 ? "" : args[0]);
         line.setOut(out);
         line.setErr(err);
         line.registerConverter(Path.class, Main::path);
@@ -78,6 +84,33 @@ public final class Main implements Runnable {
             out.flush();
             err.flush();
         }
+    }
+
+    private static Map<String, Supplier<Object>> commands() {
+        Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
+        commands.put("inspect", InspectCommand::new);
+        commands.put("load", LoadCommand::new);
+        commands.put("convert", ConvertCommand::new);
+        commands.put("verify", VerifyCommand::new);
+        commands.put("diff", DiffCommand::new);
+        commands.put("demo", DemoCommand::new);
+        commands.put("doctor", DoctorCommand::new);
+        commands.put("bench", BenchCommand::new);
+        commands.put("completion", CompletionCommand::new);
+        commands.put("man", ManCommand::new);
+        return commands;
+    }
+
+    /** With the command that the first word names alone, and with all of them where that is not one that works alone. */
+    private static CommandLine commandLine(String first) {
+        CommandLine line = new CommandLine(new Main());
+        boolean alone = COMMANDS.containsKey(first) && !ABOUT_ALL.contains(first);
+        COMMANDS.forEach((name, command) -> {
+            if (!alone || name.equals(first)) {
+                line.addSubcommand(command.get());
+            }
+        });
+        return line;
     }
 
     /** A JVM in the C locale cannot name a file whose name is not ASCII, and does not say so. */
