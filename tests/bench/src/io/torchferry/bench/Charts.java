@@ -8,11 +8,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
-import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
 import org.knowm.xchart.style.Styler.LegendPosition;
@@ -71,10 +72,12 @@ public final class Charts {
         });
         if (!names.isEmpty()) {
             CategoryChart chart = chart("From a path to tensors: " + title, "milliseconds (median)");
-            chart.getStyler().setLegendVisible(false).setXAxisLabelRotation(35);
-            chart.getStyler().setYAxisLogarithmic(true);
+            chart.getStyler().setXAxisLabelRotation(35).setYAxisLogarithmic(true);
+            chart.getStyler().setLegendVisible(false);
+            // A logarithmic axis begins at a power of ten.
+            chart.getStyler().setYAxisMin(Math.pow(10, Math.floor(Math.log10(Collections.min(values)))));
             chart.addSeries("median", names, values);
-            BitmapEncoder.saveBitmap(chart, file.toString(), BitmapFormat.PNG);
+            write(chart, file);
         }
     }
 
@@ -90,13 +93,18 @@ public final class Charts {
             }
         });
         chart.getStyler().setLegendPosition(LegendPosition.InsideNW);
-        BitmapEncoder.saveBitmap(chart, file.toString(), BitmapFormat.PNG);
+        write(chart, file);
+    }
+
+    private static void write(CategoryChart chart, Path file) throws IOException {
+        ImageIO.write(BitmapEncoder.getBufferedImage(chart), "png", Path.of(file + ".png").toFile());
     }
 
     private static CategoryChart chart(String title, String unit) {
         CategoryChart chart = new CategoryChartBuilder().width(900).height(480).title(title).yAxisTitle(unit).build();
-        chart.getStyler().setChartBackgroundColor(Color.WHITE).setPlotGridVerticalLinesVisible(false);
+        chart.getStyler().setPlotGridVerticalLinesVisible(false);
         chart.getStyler().setAvailableSpaceFill(0.6);
+        chart.getStyler().setChartBackgroundColor(Color.WHITE);
         return chart;
     }
 

@@ -116,9 +116,9 @@ public class JniBorder {
 
     /** A tensor from a Java array, and giving it back. */
     @Benchmark
-    public int makeAndClose() {
+    public long makeAndClose() {
         try (Tensor made = Tensor.of(new float[] {1, 2, 3, 4}, 2, 2)) {
-            return made.dim();
+            return made.numel();
         }
     }
 }
