@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
+#include <torchferry/devices.h>
 #include <torchferry/error.h>
 
 #include "io/error_of.h"
@@ -148,6 +149,19 @@ TEST(NestedLoad, ViewsItsBuffer) {
   EXPECT_TRUE(loaded.is_nested());
   const std::vector<at::Tensor> components = loaded.unbind();
   ASSERT_EQ(components.size(), 2U);
+  EXPECT_EQ(floats_of(components[1]), (std::vector<float>{3, 4, 5, 6}));
+}
+
+TEST(NestedLoad, GoesToADeviceAndBack) {
+  const Device fake{c10::get_privateuse1_backend(), 1};
+  const StateDict there = StateDict::load(nested_file({3, 4}, {1, 1}, {0, 3}), load_to(fake));
+  EXPECT_TRUE(there.report().skipped.empty());
+  ASSERT_TRUE(there.tensor(0).is_nested());
+  EXPECT_EQ(there.tensor(0).device(), to_c10(fake));
+  const StateDict back = there.to(Device::cpu());
+  const std::vector<at::Tensor> components = back.tensor(0).unbind();
+  ASSERT_EQ(components.size(), 2U);
+  EXPECT_EQ(floats_of(components[0]), (std::vector<float>{0, 1, 2}));
   EXPECT_EQ(floats_of(components[1]), (std::vector<float>{3, 4, 5, 6}));
 }
 

@@ -14,7 +14,10 @@
 #include <atomic>
 #include <fstream>
 #include <iterator>
+#include <mutex>
 #include <string>
+#include <unordered_map>
+#include <utility>
 
 #include "fake_device/fake_device.h"
 #include "io/error_of.h"
@@ -89,11 +92,17 @@ class HostMemory final : public c10::Allocator {
   std::size_t peak_since(std::size_t before) const { return peak_ - before; }
   std::size_t live() const { return live_; }
 
+  /// What it gives is its own context, as libtorch's kernels count on.
   c10::DataPtr allocate(std::size_t bytes) override {
+    c10::DataPtr memory = inner_->allocate(bytes);
+    void* const start = memory.get();
+    if (start == nullptr) return memory;
+    const std::scoped_lock lock(mutex_);
     peak_ = std::max<std::size_t>(peak_, live_ += bytes);
-    auto* const held = new Held{inner_->allocate(bytes), bytes, *this};
-    return {held->memory.get(), held, &release, c10::Device(c10::kCPU)};
+    held_.emplace(start, Held{std::move(memory), bytes});
+    return {start, start, &release, c10::Device(c10::kCPU)};
   }
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
   void copy_data(void* to, const void* from, std::size_t bytes) const override {
     default_copy_data(to, from, bytes);
   }
@@ -102,16 +111,20 @@ class HostMemory final : public c10::Allocator {
   struct Held {
     c10::DataPtr memory;
     std::size_t bytes;
-    HostMemory& owner;
   };
   explicit HostMemory(c10::Allocator* inner) : inner_(inner) {}
-  static void release(void* context) {
-    auto* const held = static_cast<Held*>(context);
-    held->owner.live_ -= held->bytes;
-    delete held;
+  static HostMemory& the() { return static_cast<HostMemory&>(*c10::GetCPUAllocator()); }
+  static void release(void* start) {
+    HostMemory& own = the();
+    const std::scoped_lock lock(own.mutex_);
+    const auto held = own.held_.find(start);
+    own.live_ -= held->second.bytes;
+    own.held_.erase(held);
   }
 
   c10::Allocator* const inner_;
+  std::mutex mutex_;
+  std::unordered_map<void*, Held> held_;
   std::atomic<std::size_t> live_{0};
   std::atomic<std::size_t> peak_{0};
 };

@@ -22,6 +22,7 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <gtest/gtest.h>
+#include <torchferry/staging.h>
 
 #include <chrono>
 #include <cstring>
@@ -55,6 +56,7 @@ class FakeDeviceWork : public testing::Test {
       guard().synchronizeDevice(index);
     }
     tf_fake_fail_next_copy(-1);
+    torchferry::release_staging();  // pinned buffers that loads of other tests left for the next load
     tf_fake_reset_stats();
   }
 };
