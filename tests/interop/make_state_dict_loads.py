@@ -16,6 +16,7 @@ import warnings
 
 sys.dont_write_bytecode = True
 
+import numpy
 import torch
 from torch import nn
 
@@ -82,6 +83,20 @@ def old_instance_norm():
     return state
 
 
+class Expanded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("wide", torch.zeros(1).expand(3))
+        self.weight = nn.Parameter(torch.ones(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.weight
+
+
+def into_expanded():
+    return {"wide": torch.ones(3), "weight": torch.full((2,), 7.0)}
+
+
 def conflicting():
     return {"head.weight": torch.full((3, 2), 1.0), "embed.weight": torch.full((3, 2), 2.0)}
 
@@ -107,6 +122,14 @@ CASES = {
     "modern_batch_norm": (*changed(remove=["body.1.num_batches_tracked"]), {}),
     "old_instance_norm": (Styled, old_instance_norm, {}),
     "tied": (Tied, conflicting, {}),
+    "tied_assign": (Tied, conflicting, {"assign": True}),
+    "expanded_destination": (Expanded, into_expanded, {}),
+    "no_tensors": (*changed(scale=2.5, body__0__weight=[1, 2], steps=None, frozen="text", body__0__bias=(1, 2),
+                            body__1__weight={"a": 1}, body__1__bias=collections.OrderedDict(a=1),
+                            body__1__running_mean=numpy.zeros(2), body__1__running_var=True), {}),
+    "no_tensors_not_strict": (*changed(scale=3, steps=b"bytes", epoch=7), {"strict": False}),
+    "other_items": (*changed(epoch=7, body__loss=[0.5, 0.25], zz=torch.zeros(1), optimizer={"lr": 0.1}, last=None), {}),
+    "extra_state": (*changed(_extra_state={"a": 1}, body__0___extra_state=torch.zeros(1), body__1___extra_state=3), {}),
     "sparse": (*changed(body__0__weight=torch.eye(3)[:2].to_sparse()), {}),
     "meta_source": (*changed(body__0__weight=torch.zeros(2, 3, device="meta")), {}),
     "quantized": (*changed(frozen=torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8)), {}),

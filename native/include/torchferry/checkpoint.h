@@ -43,6 +43,13 @@ struct StateDictPlace {
   std::size_t tensors;            ///< listed below it
 };
 
+/// An item of a dict that holds no tensor.
+struct OtherItem {
+  std::string key;
+  std::string type;      ///< as Python prints it: "<class 'int'>"
+  std::size_t position;  ///< how many tensors are listed before it
+};
+
 /// An opened checkpoint's index: what torch.load would read, without reading a byte of any tensor and without
 /// libtorch. A cheap handle: copies share one immutable index, safe to use from any thread. Storages that were loaded
 /// from it stay valid after the last handle is gone.
@@ -87,6 +94,9 @@ class Checkpoint {
   /// The `_metadata` of the OrderedDict at `path` (nn.Module's versions), or null. The metadata of a safetensors file
   /// or of an index of shards, at the empty path.
   ValuePtr metadata(std::span<const std::string> path) const;
+  /// Items of the dict at `path` that hold no tensor, in order: what a state dict of it lacks. Empty where there is no
+  /// dict, and for formats without a pickle of the whole content.
+  std::vector<OtherItem> other_items(std::span<const std::string> path) const;
   /// The outermost places that look like a state dict, in the order of the content: modules, and dicts most of whose
   /// values are tensors under names. Optimizer states are none. At most 64, at most six steps deep.
   std::vector<StateDictPlace> state_dict_places() const;

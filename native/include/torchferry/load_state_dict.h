@@ -52,6 +52,8 @@ struct Slot {
   /// How `assign` puts another tensor in the place of `tensor`. Empty: `tensor` itself takes the other's
   /// memory, type and device, so that every handle on it sees that; both must be strided then.
   std::function<void(at::Tensor)> put{};
+  /// Code was compiled for `tensor` as it is: `assign` takes only another one of its dtype, device and strides.
+  bool compiled = false;
 };
 
 /// One module of a tree: what load_state_dict needs to know of it, whatever kind of module it is.
@@ -62,6 +64,8 @@ struct ModuleSlots {
   /// The class's name, for an instance norm that does not track running statistics: it refuses those that files
   /// from before PyTorch 0.4 have. Empty for every other module.
   std::string untracked_instance_norm{};
+  /// Names that a state dict may have here though there is no slot for them.
+  std::vector<std::string> unneeded{};
 };
 
 /// nn.Module.load_state_dict(state_dict, strict, assign) for the modules of a tree, listed parents first and

@@ -70,6 +70,9 @@ class StateDict {
   /// `_metadata` of the source. Empty when the file has none.
   const ModuleVersions& versions() const;
   bool has_metadata() const;
+  /// Items of the dict that this was loaded from, all of it, which hold no tensor (an `_extra_state`, an epoch): they are
+  /// not in this dict, and load_state_dict tells of them. What selects or renames items leaves them behind.
+  const std::vector<OtherItem>& other_items() const;
 
   /// Items by index, in the order given, under new names where `keys` is not empty (one for each index, all
   /// different). Tensors are shared. `versions` are those of the modules under their new names; left out,

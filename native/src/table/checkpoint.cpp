@@ -9,6 +9,7 @@
 #include "table/content.h"
 #include "table/content_index.h"
 #include "table/directory.h"
+#include "table/other_items.h"
 #include "table/places.h"
 #include "table/torch_names.h"
 #include "table/value_content.h"
@@ -224,6 +225,11 @@ ValuePtr Checkpoint::metadata(std::span<const std::string> path) const {
     }
     return nullptr;
   });
+}
+
+std::vector<OtherItem> Checkpoint::other_items(std::span<const std::string> path) const {
+  if (!state_->tree || state_->format == Format::distributed || state_->format == Format::torchscript) return {};
+  return placed(*state_, [&] { return torchferry::other_items(*state_, node_at(*state_, path)); });
 }
 
 std::vector<StateDictPlace> Checkpoint::state_dict_places() const {

@@ -36,7 +36,9 @@ struct Move {
 class Loading {
  public:
   Loading(std::span<const ModuleSlots> modules, const StateDict& state_dict, bool assign)
-      : modules_(modules), state_dict_(state_dict), assign_(assign) {}
+      : modules_(modules), state_dict_(state_dict), assign_(assign) {
+    for (const OtherItem& item : state_dict.other_items()) others_.emplace(item.key, item.type);
+  }
 
   LoadStateReport check(const std::string& type_name, bool strict) {
     for (const ModuleSlots& module : modules_) check_module(module);
@@ -71,6 +73,10 @@ class Loading {
       std::string key = module.prefix + slot.name;
       if (const auto index = state_dict_.find(key)) {
         check_tensor(std::move(key), slot, state_dict_.tensor(*index));
+      } else if (const auto other = others_.find(key); other != others_.end()) {
+        report_.errors.push_back("While copying the parameter named \"" + key +
+                                 "\", expected torch.Tensor or Tensor-like object from checkpoint but received " +
+                                 std::string(other->second));
       } else if (slot.since_version == 0 || version_of(module.prefix).value_or(0) >= slot.since_version) {
         report_.keys.missing_keys.push_back(std::move(key));
       } else if (assign_ && slot.tensor.is_meta()) {
@@ -133,6 +139,19 @@ class Loading {
            "corresponding key in the module instead of copying them in place?)";
   }
 
+  /// The keys of the dict as PyTorch knows it, which holds more than tensors.
+  std::vector<std::string_view> keys_to_place() const {
+    const auto& others = state_dict_.other_items();
+    std::vector<std::string_view> keys;
+    for (std::size_t i = 0, other = 0; i <= state_dict_.size(); ++i) {
+      for (; other < others.size() && (others[other].position <= i || i == state_dict_.size()); ++other) {
+        keys.push_back(others[other].key);
+      }
+      if (i < state_dict_.size() && !reported_.contains(i)) keys.push_back(state_dict_.key(i));
+    }
+    return keys;
+  }
+
   /// Each key belongs to the deepest module on its way, which either has the name or does not expect it. The
   /// keys are reported module by module, an extra state that nobody asked for before the others, as PyTorch
   /// does.
@@ -144,12 +163,13 @@ class Loading {
       module_at.emplace(modules_[i].prefix, i);
       children[i].insert(modules_[i].children.begin(), modules_[i].children.end());
       for (const Slot& slot : modules_[i].slots) expected[i].insert(slot.name);
+      expected[i].insert(modules_[i].unneeded.begin(), modules_[i].unneeded.end());
     }
+    const std::vector<std::string_view> keys = keys_to_place();
     std::vector<std::tuple<std::size_t, bool, std::size_t>>
         unexpected;  // module, not extra state, index of the key
-    for (std::size_t i = 0; i < state_dict_.size(); ++i) {
-      if (reported_.contains(i)) continue;
-      const std::string_view key = state_dict_.key(i);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const std::string_view key = keys[i];
       std::size_t begin = 0;
       for (auto module = module_at.find(""); module != module_at.end();) {
         const std::size_t dot = key.find('.', begin);
@@ -163,7 +183,7 @@ class Loading {
     }
     std::sort(unexpected.begin(), unexpected.end());
     for (const auto& [module, ordinary, index] : unexpected) {
-      report_.keys.unexpected_keys.emplace_back(state_dict_.key(index));
+      report_.keys.unexpected_keys.emplace_back(keys[index]);
     }
   }
 
@@ -214,6 +234,7 @@ class Loading {
   const std::span<const ModuleSlots> modules_;
   const StateDict& state_dict_;
   const bool assign_;
+  std::unordered_map<std::string_view, std::string_view> others_;  ///< items that are no tensors: key, Python's type
   SlotRules rules_;
   LoadStateReport report_;
   std::unordered_set<std::size_t> reported_;  ///< keys that an error speaks of, which are not unexpected too

@@ -57,23 +57,34 @@ class Names {
   KeyIndex index_;
 };
 
-/// Module versions, read from the checkpoint's `_metadata` when somebody asks: it takes longer than loading
-/// does.
+/// Module versions, and items that are no tensors, read from the checkpoint when somebody asks: it takes longer than
+/// loading does.
 class Versions {
  public:
-  Versions(const Checkpoint& checkpoint, std::vector<std::string> path)
-      : checkpoint_(checkpoint), path_(std::move(path)) {}
+  /// `entries`: how many of the tensors at `path` were loaded.
+  Versions(const Checkpoint& checkpoint, std::vector<std::string> path, std::size_t entries)
+      : checkpoint_(checkpoint), path_(std::move(path)), entries_(entries) {}
   explicit Versions(std::optional<ModuleVersions> versions)
       : versions_(std::move(versions)) {}
 
   const std::optional<ModuleVersions>& get() const {
-    std::call_once(once_, [this] {
-      if (checkpoint_) read();
-    });
+    read_once();
     return versions_;
+  }
+  const std::vector<OtherItem>& others() const {
+    read_once();
+    return others_;
   }
 
  private:
+  void read_once() const {
+    std::call_once(once_, [this] {
+      if (!checkpoint_) return;
+      if (checkpoint_->entries(path_).size() == entries_) others_ = checkpoint_->other_items(path_);
+      read();
+    });
+  }
+
   void read() const {
     // What these formats call metadata is something else.
     const Format format = checkpoint_->format();
@@ -95,7 +106,9 @@ class Versions {
   mutable std::once_flag once_;
   mutable std::optional<Checkpoint> checkpoint_;
   mutable std::vector<std::string> path_;
+  std::size_t entries_ = 0;
   mutable std::optional<ModuleVersions> versions_;
+  mutable std::vector<OtherItem> others_;
 };
 
 /// Time since the last call, for the phases of a load.
@@ -122,6 +135,7 @@ struct StateDict::State {
   std::vector<at::Tensor> tensors;
   std::vector<std::uint8_t> parameters;
   std::shared_ptr<const Versions> versions;
+  bool as_loaded = false;  ///< what `versions` knows of other items is true of this dict
   LoadReport report;
 };
 
@@ -237,7 +251,8 @@ StateDict StateDict::load(const Checkpoint& checkpoint, std::span<const Entry> e
     state->names = std::move(names);
     state->tensors = std::move(assembly).tensors();
     state->parameters = std::move(assembly).parameters();
-    state->versions = std::make_shared<Versions>(checkpoint, std::move(path));
+    state->versions = std::make_shared<Versions>(checkpoint, std::move(path), entries.size());
+    state->as_loaded = true;
     if (options.cast) {
       CastTo cast(to_c10(*options.cast));
       state->tensors = rebuilt(cast, state->tensors, *state->names);
@@ -286,6 +301,11 @@ const ModuleVersions& StateDict::versions() const {
   static const ModuleVersions none;
   const auto& versions = state_->versions->get();
   return versions ? *versions : none;
+}
+
+const std::vector<OtherItem>& StateDict::other_items() const {
+  static const std::vector<OtherItem> none;
+  return state_->as_loaded ? state_->versions->others() : none;
 }
 
 bool StateDict::has_metadata() const { return state_->versions->get().has_value(); }
