@@ -6,6 +6,7 @@
 #include <torchferry/error.h>
 
 #include <exception>
+#include <string>
 #include <utility>
 
 #include "io/atomic_file.h"
@@ -74,7 +75,8 @@ Module load_from(const std::shared_ptr<const ByteSource>& source, const c10::Dev
     });
   } catch (const Error& error) {
     adapter->rethrow_error();
-    throw error.in(source->name());
+    const bool newer = error.message().find("the maximum supported version") != std::string::npos;
+    throw (newer ? Error(ErrorCode::unsupported, error.message()) : error).in(source->name());
   }
 }
 

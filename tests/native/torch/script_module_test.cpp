@@ -215,6 +215,14 @@ TEST(ScriptModuleTest, RefusesRecordsThatLibtorchWouldReadBeyond) {
                [&] { ScriptModule::load(as_bytes(bytes), Device::cpu(), "short.ts"); });
 }
 
+TEST(ScriptModuleTest, RefusesModulesOfANewerLibtorch) {
+  const std::string bytes = repacked(saved_module(), [](std::string_view name, std::string& content) {
+    if (name.ends_with("/version")) content = "99\n";
+  });
+  expect_error(ErrorCode::unsupported, "newer.ts: Attempted to read a PyTorch file with version 99",
+               [&] { ScriptModule::load(as_bytes(bytes), Device::cpu(), "newer.ts"); });
+}
+
 TEST(ScriptModuleTest, TorchScriptsOwnErrorsComeInOneLine) {
   const std::string bytes = repacked(saved_module(), [](std::string_view, std::string& content) {
     const std::size_t at = content.find("torch.mm(");
