@@ -8,6 +8,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <exception>
 
 #include "torch/translate_errors.h"
@@ -58,6 +59,28 @@ bool is_plain_strided(const at::Tensor& tensor) {
   return tensor.layout() == c10::kStrided && !tensor.is_nested() && tensor.has_storage();
 }
 
+std::string described(const at::Tensor& tensor) {
+  std::string text = std::string(c10::toString(tensor.scalar_type())) + " on " + tensor.device().str();
+  if (!is_plain_strided(tensor)) return text + ", not strided";
+  text += " with strides (";
+  for (std::int64_t i = 0; i < tensor.dim(); ++i) text += (i ? ", " : "") + std::to_string(tensor.stride(i));
+  return text + (tensor.is_conj() || tensor.is_neg() ? "), conjugated or negated lazily" : ")");
+}
+
+/// Compiled code reads memory as that of `to` is laid out, on devices in units that need an alignment.
+std::string compiled_refusal(const at::Tensor& to, const at::Tensor& from) {
+  constexpr std::uintptr_t kAlignment = 16;
+  const std::string wanted = described(to);
+  const std::string given = described(from);
+  if (wanted != given) {
+    return "the code is compiled for " + wanted + ", and this is " + given + "; load it without assign";
+  }
+  if (!to.is_cpu() && from.numel() > 0 && reinterpret_cast<std::uintptr_t>(from.const_data_ptr()) % kAlignment != 0) {
+    return "the code is compiled for memory at multiples of 16 bytes; load it without assign";
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string size_text(const at::Tensor& tensor) {
@@ -105,6 +128,7 @@ std::string SlotRules::assign_refusal(const Slot& slot, const at::Tensor& from) 
   if (slot.parameter && slot.tensor.requires_grad() && !from.is_floating_point() && !from.is_complex()) {
     return "Only Tensors of floating point and complex dtype can require gradients";
   }
+  if (slot.compiled) return compiled_refusal(slot.tensor, from);
   if (!slot.put && (!is_plain_strided(slot.tensor) || !is_plain_strided(from))) {
     return "a C++ module's tensor can only be assigned from a strided tensor to a strided one";
   }

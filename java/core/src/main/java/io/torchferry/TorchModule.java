@@ -4,17 +4,21 @@ import java.io.IOException;
 import java.util.List;
 
 /**
- * A model that takes weights: {@link ScriptModule}, from a TorchScript file, or {@link NativeModule}, a C++ class made by
- * its name. Both follow the rules of {@code torch.nn.Module}.
+ * A model that takes weights: {@link ScriptModule}, from a TorchScript file, {@link NativeModule}, a C++ class made by
+ * its name, or {@link AotiModule}, compiled ahead of time. All follow the rules of {@code torch.nn.Module}; compiled code
+ * cannot change its device, types or mode, and says so.
  *
  * <p>Every method may be called from any thread. {@link #forward} runs on several threads at once; what changes the
  * module ({@link #loadStateDict}, {@link #to}, {@link #train}) waits for the calls that run and keeps later ones waiting,
  * so that each call sees the module before or after a change and never in between. {@link #close} the module when done;
  * state dicts and results taken from it stay valid.
  */
-public sealed interface TorchModule extends AutoCloseable permits ScriptModule, NativeModule {
+public sealed interface TorchModule extends AutoCloseable permits ScriptModule, NativeModule, AotiModule {
 
-    /** {@code module.state_dict()}: parameters and persistent buffers; the tensors are the module's own. */
+    /**
+     * {@code module.state_dict()}: parameters and persistent buffers; the tensors are the module's own (copies of an
+     * {@link AotiModule}'s).
+     */
     StateDict stateDict();
 
     /** The parameters: {@code dict(module.named_parameters())}, each under every name it has. */

@@ -5,7 +5,8 @@ import java.nio.ByteBuffer;
 
 /**
  * The native methods that need libtorch. {@code dict} is a {@code torchferry::StateDict*}, {@code module} a
- * {@code torchferry::ScriptModule*} (in {@code nativeModule…} a {@code torchferry::NativeModule*}), {@code checkpoint} a {@code torchferry::Checkpoint*} made by
+ * {@code torchferry::ScriptModule*} (in {@code nativeModule…} a {@code torchferry::NativeModule*}, in
+ * {@code aoti…} a {@code torchferry::AotiModule*}), {@code checkpoint} a {@code torchferry::Checkpoint*} made by
  * {@link FormatNative}. Methods that give a dict give a new one that the caller owns. Call
  * {@link NativeLoader#torch} first.
  */
@@ -151,6 +152,27 @@ final class TorchNative {
 
     /** Each result is a dict of one. */
     static native long[] nativeModuleForward(long module, long[] dicts, int[] indices);
+
+    /** {@code folder}: where the package is unpacked. */
+    static native long aotiLoad(byte[] path, byte[] name, byte[] device, byte[] model, int runners, byte[] folder)
+            throws IOException;
+
+    static native long aotiLoadMemory(ByteBuffer memory, byte[] name, byte[] device, byte[] model, int runners,
+            byte[] folder) throws IOException;
+
+    static native void aotiDestroy(long module);
+
+    /** A list: keys and values in turns. */
+    static native byte[] aotiMetadata(long module);
+
+    static native long aotiStateDict(long module);
+
+    static native byte[] aotiLoadStateDict(long module, long dict, boolean strict, boolean assign);
+
+    static native byte[] aotiCheckStateDict(long module, long dict, boolean strict, boolean assign);
+
+    /** Each result is a dict of one. */
+    static native long[] aotiForward(long module, long[] dicts, int[] indices);
 
     /** Three times for each iteration: index, tensors, destroy. {@code way} is the ordinal of Benchmarks.Way. */
     static native long[] benchLoad(byte[] path, int iterations, int way, int threads) throws IOException;
