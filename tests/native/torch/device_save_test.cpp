@@ -92,14 +92,16 @@ class HostMemory final : public c10::Allocator {
   std::size_t peak_since(std::size_t before) const { return peak_ - before; }
   std::size_t live() const { return live_; }
 
-  /// What it gives is its own context, as libtorch's kernels count on.
+  /// What it gives is its own context, as libtorch's kernels count on, and may be given back by either allocator.
   c10::DataPtr allocate(std::size_t bytes) override {
     c10::DataPtr memory = inner_->allocate(bytes);
     void* const start = memory.get();
     if (start == nullptr) return memory;
+    memory.release_context();
     const std::scoped_lock lock(mutex_);
-    peak_ = std::max<std::size_t>(peak_, live_ += bytes);
-    held_.emplace(start, Held{std::move(memory), bytes});
+    auto& size = sizes_[start];
+    live_ += bytes - std::exchange(size, bytes);
+    peak_ = std::max<std::size_t>(peak_, live_);
     return {start, start, &release, c10::Device(c10::kCPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
@@ -108,23 +110,24 @@ class HostMemory final : public c10::Allocator {
   }
 
  private:
-  struct Held {
-    c10::DataPtr memory;
-    std::size_t bytes;
-  };
   explicit HostMemory(c10::Allocator* inner) : inner_(inner) {}
   static HostMemory& the() { return static_cast<HostMemory&>(*c10::GetCPUAllocator()); }
   static void release(void* start) {
     HostMemory& own = the();
-    const std::scoped_lock lock(own.mutex_);
-    const auto held = own.held_.find(start);
-    own.live_ -= held->second.bytes;
-    own.held_.erase(held);
+    {
+      const std::scoped_lock lock(own.mutex_);
+      const auto known = own.sizes_.find(start);
+      if (known != own.sizes_.end()) {
+        own.live_ -= known->second;
+        own.sizes_.erase(known);
+      }
+    }
+    own.inner_->raw_deallocate(start);
   }
 
   c10::Allocator* const inner_;
   std::mutex mutex_;
-  std::unordered_map<void*, Held> held_;
+  std::unordered_map<void*, std::size_t> sizes_;
   std::atomic<std::size_t> live_{0};
   std::atomic<std::size_t> peak_{0};
 };
