@@ -75,8 +75,9 @@ Module load_from(const std::shared_ptr<const ByteSource>& source, const c10::Dev
     });
   } catch (const Error& error) {
     adapter->rethrow_error();
-    const bool newer = error.message().find("the maximum supported version") != std::string::npos;
-    throw (newer ? Error(ErrorCode::unsupported, error.message()) : error).in(source->name());
+    const std::size_t newer = error.message().find("Attempted to read a PyTorch file with version");
+    if (newer == std::string::npos) throw error.in(source->name());
+    throw Error(ErrorCode::unsupported, error.message().substr(newer)).in(source->name());
   }
 }
 
