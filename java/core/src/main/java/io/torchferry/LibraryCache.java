@@ -136,7 +136,9 @@ record LibraryCache(Path folder, boolean temporary) {
         System.getLogger("io.torchferry").log(bytes > 50_000_000 ? System.Logger.Level.INFO
                 : System.Logger.Level.DEBUG, "unpacking {0} MB of native libraries, once, to {1}",
                 bytes / 1_000_000, target);
-        Path part = Files.createTempDirectory(folder, target.getFileName() + ".part-");
+        // Not createTempDirectory: other users of a shared cache could not read what it makes.
+        Path part = Files.createDirectory(folder.resolve(
+                target.getFileName() + ".part-" + ProcessHandle.current().pid() + "-" + System.nanoTime()));
         try {
             for (PackagedLibrary file : files) {
                 copy(file, part.resolve(file.name()));
