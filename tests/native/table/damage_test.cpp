@@ -8,6 +8,7 @@
 
 #include "container/zip_builder.h"
 #include "fuzz/reading.h"
+#include "fuzz/targets.h"
 #include "table/tar_pickles.h"
 
 // Small files of every format, cut, with bytes changed, taken out and put in: each is read or refused with an error that
@@ -110,6 +111,31 @@ TEST(Damage, ChangedNumbersAreReadOrRefused) {
           reads(changed);
         }
       }
+    }
+  }
+}
+
+/// The index of a checkpoint of several files, cut and changed at every byte while the files beside it are sound.
+TEST(Damage, IndexesOfSeveralFilesAreReadOrRefused) {
+  const std::pair<const char*, void (*)(fuzz::Bytes)> indexes[] = {
+      {"sharded_safetensors.d/model.safetensors.index.json", fuzz::shards},
+      {"sharded_bin.d/pytorch_model.bin.index.json", fuzz::shards},
+      {"distributed_nested.d/.metadata", fuzz::metadata},
+      {"distributed_ranks.d/.metadata", fuzz::metadata}};
+  for (const auto& [name, read] : indexes) {
+    std::string bytes = fixture(name);
+    ASSERT_FALSE(bytes.empty()) << name;
+    for (std::size_t size = 0; size <= bytes.size(); ++size) {
+      const std::string cut = bytes.substr(0, size);
+      EXPECT_NO_THROW(read(as_bytes(cut))) << name << " cut at " << size;
+    }
+    for (std::size_t at = 0; at < bytes.size(); ++at) {
+      const char good = bytes[at];
+      for (const int flip : {0x01, 0x10, 0x80, 0xFF}) {
+        bytes[at] = static_cast<char>(good ^ flip);
+        EXPECT_NO_THROW(read(as_bytes(bytes))) << name << " changed at " << at;
+      }
+      bytes[at] = good;
     }
   }
 }
