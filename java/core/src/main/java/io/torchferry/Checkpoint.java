@@ -49,6 +49,7 @@ public final class Checkpoint implements AutoCloseable {
      * Like {@link #open(Path)}.
      *
      * @throws CheckpointException see there; {@link UnsafeCheckpointException} with {@link OpenOptions#weightsOnly}
+     * @throws IllegalArgumentException when the file has no save with the number {@link OpenOptions#saveIndex}
      */
     public static Checkpoint open(Path path, OpenOptions options) throws IOException {
         return Source.of(path, options.limits()).use(source -> open(source, options));
