@@ -29,7 +29,9 @@ class JmxTest {
             name = shown.name();
             LoaderMXBean bean = JMX.newMXBeanProxy(SERVER, name, LoaderMXBean.class);
             assertEquals(2, bean.getThreads());
-            try (StateDict dict = loader.load(file).get()) {
+            LoadFuture load = loader.load(file);
+            try (StateDict dict = load.get()) {
+                load.ended().toCompletableFuture().join();
                 assertEquals(1, bean.getLoaded());
                 assertEquals(Map.of("cpu", 12L), bean.getBytesHeld());
                 assertEquals(12, bean.getBytesLoaded());
