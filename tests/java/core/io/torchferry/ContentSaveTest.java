@@ -17,6 +17,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.FutureTask;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -164,6 +165,24 @@ class ContentSaveTest {
         assertMessage("'k.(a key)': a list, dict or set cannot be", () -> Checkpoint.save(
                 Map.of("k", Content.dict().put(List.of(1), 2)), path()));
         assertFalse(Files.exists(path()));
+    }
+
+    @Test
+    void deepContentIsSavedFromAThreadWithLittleStack() throws Exception {
+        Object deep = 1;
+        for (int i = 0; i < 900; i++) {
+            deep = List.of(deep);
+        }
+        Object content = deep;
+        FutureTask<Void> save = new FutureTask<>(() -> {
+            Checkpoint.save(content, path());
+            return null;
+        });
+        new Thread(null, save, "little", 256 << 10).start();
+        save.get();
+        try (Checkpoint file = Checkpoint.open(path())) {
+            assertEquals(0, file.tensors().size());
+        }
     }
 
     private static void assertMessage(String words, org.junit.jupiter.api.function.Executable save) {

@@ -10,6 +10,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.stream.LongStream;
 
 /**
@@ -20,6 +23,10 @@ import java.util.stream.LongStream;
 final class ContentPacking {
     /** Containers inside containers; as in {@code native/src/torch/save_content.cpp}. */
     private static final int MOST_DEPTH = 1000;
+    /** What is walked on the stack of the thread that saves; deeper content needs more than it may have. */
+    private static final int ORDINARY_DEPTH = 128;
+    /** Bytes; five frames a level, which take at most a few hundred bytes each. */
+    private static final long DEEP_STACK = 16L << 20;
     private static final BigInteger LEAST_LONG = BigInteger.valueOf(Long.MIN_VALUE);
     private static final BigInteger MOST_LONG = BigInteger.valueOf(Long.MAX_VALUE);
     private static final int UNFINISHED = -1;
@@ -65,16 +72,59 @@ final class ContentPacking {
     private final Map<TensorTable, Rows> checkpoints = new LinkedHashMap<>();
     private int count;
     private int tensors;
+    private final int mostDepth;
     private int depth;
     private int deepest;
 
-    private ContentPacking() {
+    private ContentPacking(int mostDepth) {
+        this.mostDepth = mostDepth;
     }
 
     static ContentPacking of(Object content) {
-        ContentPacking packing = new ContentPacking();
+        try {
+            return walked(content, ORDINARY_DEPTH);
+        } catch (TooDeepException deeper) {
+            return onDeepStack(() -> walked(content, MOST_DEPTH));
+        }
+    }
+
+    private static ContentPacking walked(Object content, int mostDepth) {
+        ContentPacking packing = new ContentPacking(mostDepth);
         packing.add(content);
         return packing;
+    }
+
+    private static ContentPacking onDeepStack(Callable<ContentPacking> walk) {
+        FutureTask<ContentPacking> task = new FutureTask<>(walk);
+        new Thread(null, task, "torchferry-deep-content", DEEP_STACK).start();
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return task.get();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    if (e.getCause() instanceof Error error) {
+                        throw error;
+                    }
+                    throw (RuntimeException) e.getCause();
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private static final class TooDeepException extends IllegalArgumentException {
+        private static final long serialVersionUID = 1L;
+
+        TooDeepException() {
+            super("containers are nested deeper than " + MOST_DEPTH
+                    + ", which Python's pickler would not write either");
+        }
     }
 
     /** How many tensors there are, one that stands in several places counted once. */
@@ -120,9 +170,8 @@ final class ContentPacking {
             return known;
         }
         numbers.put(object, UNFINISHED);
-        if (++depth > MOST_DEPTH) {
-            throw new IllegalArgumentException("containers are nested deeper than " + MOST_DEPTH
-                    + ", which Python's pickler would not write either");
+        if (++depth > mostDepth) {
+            throw new TooDeepException();
         }
         deepest = Math.max(deepest, depth);
         int number = object instanceof Value value ? value(value) : plain(object);
