@@ -13,6 +13,7 @@ namespace torchferry {
 using pickle::Kind;
 
 std::string_view class_name(const Tree& tree, NodeId object) {
+  if (tree.kind(object) != Kind::object) return {};
   NodeId callable = tree.callable(object);
   if (tree.kind(callable) == Kind::persistent) {
     // ('module', class, source file, source) of the legacy format; without the first word in the tar format.

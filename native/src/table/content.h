@@ -18,7 +18,7 @@ using pickle::NodeId;
 using pickle::Tree;
 using NodePair = std::pair<NodeId, NodeId>;
 
-/// The qualified name of an object's callable, "" when that is not a global.
+/// The qualified name of an object's callable; "" when that is not a global, and for a node that is no object.
 std::string_view class_name(const Tree& tree, NodeId object);
 
 /// `node` without the wrappers that stand for their first argument (torch.jit._pickle.*).

@@ -19,8 +19,7 @@ using pickle::Kind;
 namespace {
 
 bool is_class(const Tree& tree, NodeId node, std::string_view name) {
-  return tree.kind(node) == Kind::object && class_name(tree, node).starts_with("torch.distributed.") &&
-         class_name(tree, node).ends_with(name);
+  return class_name(tree, node).starts_with("torch.distributed.") && class_name(tree, node).ends_with(name);
 }
 
 class MetadataReader {
@@ -71,6 +70,7 @@ class MetadataReader {
   }
 
   NodeId required(NodeId object, const char* name) const {
+    if (tree_.kind(object) != Kind::object) fail(object, std::string("a plain value where an object with ") + name + " belongs");
     const auto found = field(object, name);
     if (!found) fail(object, std::string(class_name(tree_, object)) + " lacks " + name);
     return *found;
@@ -82,7 +82,7 @@ class MetadataReader {
   }
 
   std::vector<std::int64_t> extents(NodeId node, const char* what) const {
-    if (tree_.kind(node) == Kind::object && class_name(tree_, node) == "torch.Size") {
+    if (class_name(tree_, node) == "torch.Size") {
       const auto arguments = tree_.items(tree_.arguments(node));
       if (arguments.size() == 1) node = arguments[0];
     }

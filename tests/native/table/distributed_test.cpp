@@ -252,6 +252,19 @@ TEST_F(Distributed, ChunksThatAreSomethingElseAreRefused) {
   refuse(ErrorCode::corrupt, "a chunk has the sizes [3], and [2] in the metadata");
 }
 
+TEST_F(Distributed, PlainValuesInPlaceOfObjectsAreRefused) {
+  folder.tensor("t", {4}, {{{0}, {2}}, {{2}, {2}}});
+  const DistributedFolder good = folder;
+  for (const Pickle& plain : {num(INT64_MAX), real(-0.5), str("text"), tuple({num(1)}), dict({}), none()}) {
+    folder = good;
+    folder.located[1].instead = plain;
+    refuse(ErrorCode::corrupt, "a plain value where an object with relative_path belongs");
+    folder = good;
+    folder.tensors[0].instead_of_chunks = list({plain, plain});
+    refuse(ErrorCode::corrupt, "a plain value where an object with offsets belongs");
+  }
+}
+
 TEST_F(Distributed, WhatCannotBePutTogetherIsLeftToTheLoad) {
   folder.tensors.push_back({"t", {4}, {{{0}, {2}}, {{2}, {2}}}});
   const Pickle negative = tensor({.numel = 2, .size = {2}, .metadata = dict({{str("neg"), boolean(true)}})});

@@ -91,12 +91,14 @@ class DistributedFolder {
     std::int64_t offset;
     std::int64_t length;
     Pickle transforms = none();
+    std::optional<Pickle> instead = {};  ///< written where the _StorageInfo belongs
   };
   struct Tensor {
     std::string name;
     Extents size;
     std::vector<Chunk> chunks;
     std::string dtype = "float32";
+    std::optional<Pickle> instead_of_chunks = {};
   };
 
   void tensor(const std::string& name, const Extents& size, const std::vector<Chunk>& chunks) {
@@ -165,7 +167,7 @@ class DistributedFolder {
                           call(type("_MEM_FORMAT_ENCODING"), {num(0)}), boolean(false)}));
     return with_state(make(type("TensorStorageMetadata"), {}), dict({{str("properties"), properties},
                                                                     {str("size"), size_of(tensor.size)},
-                                                                    {str("chunks"), list(chunks)}}));
+                                                                    {str("chunks"), tensor.instead_of_chunks.value_or(list(chunks))}}));
   }
 
   static Pickle index_of(const Located& located) {
@@ -176,6 +178,7 @@ class DistributedFolder {
   }
 
   static Pickle info_of(const Located& located) {
+    if (located.instead) return *located.instead;
     return with_state(make(global("torch.distributed.checkpoint.filesystem", "_StorageInfo"), {}),
                       dict({{str("relative_path"), str(located.file)},
                             {str("offset"), num(located.offset)},
