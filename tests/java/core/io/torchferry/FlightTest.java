@@ -99,6 +99,27 @@ class FlightTest {
     }
 
     @Test
+    void transfersOfLoadsAndMoves() throws Exception {
+        Fixtures.loadFakeDevice();
+        Path file = LoaderFiles.write(folder.resolve("moved.pt"), 2, 10);
+        List<RecordedEvent> events = record("DeviceTransfer", "device", "", () -> {
+            try (StateDict there = Checkpoint.load(file, LoaderFiles.ONE); StateDict back = there.to(Device.cpu())) {
+                assertEquals(2, back.size());
+                assertThrows(DeviceUnavailableException.class, () -> back.to(Device.cuda(99)));
+            }
+            Checkpoint.load(file, Device.cpu()).close();
+        });
+        assertEquals(List.of("privateuseone:1", "cpu", "cuda:99"),
+                events.stream().map(event -> event.getString("device")).toList());
+        assertEquals(List.of(80L, 80L, 80L), events.stream().map(event -> event.getLong("bytes")).toList());
+        assertEquals(file.toString(), events.get(0).getString("source"));
+        assertEquals("privateuseone:1=80", events.get(1).getString("source"));
+        assertTrue(events.get(1).getDuration("transfer").toNanos() > 0);
+        assertNull(events.get(1).getString("failure"));
+        assertTrue(events.get(2).getString("failure").startsWith("io.torchferry.DeviceUnavailableException"));
+    }
+
+    @Test
     void savings() throws Exception {
         Path file = folder.resolve("saved.pt");
         List<RecordedEvent> events = record("StateDictSave", "file", "saved", () -> {

@@ -66,17 +66,66 @@ final class Flight {
                 describe(event, dict);
             }
             event.commit();
+            if (dict != null) {
+                transferred(file, dict);
+            }
         }
+    }
+
+    /** One event for each device that a load copied bytes to. */
+    private static void transferred(String file, StateDict dict) {
+        dict.bytesByDevice().forEach((device, bytes) -> {
+            TransferEvent event = new TransferEvent();
+            if (bytes > 0 && !device.isCpu() && event.isEnabled()) {
+                event.source = file;
+                event.device = device.toString();
+                event.bytes = bytes;
+                event.transfer = dict.report().transferNanos();
+                event.commit();
+            }
+        });
+    }
+
+    /** A move of tensors to a device begins. */
+    static Object moving(StateDict dict, Device device) {
+        if (!isOn()) {
+            return null;
+        }
+        TransferEvent event = new TransferEvent();
+        if (!event.isEnabled()) {
+            return null;
+        }
+        Map<Device, Long> before = dict.bytesByDevice();
+        event.source = devices(before);
+        event.device = device.toString();
+        event.bytes = before.entrySet().stream().filter(held -> !held.getKey().equals(device))
+                .mapToLong(Map.Entry::getValue).sum();
+        event.begin();
+        return event;
+    }
+
+    /** @param failure null when it went well */
+    static void moved(Object begun, long nanos, Throwable failure) {
+        if (begun instanceof TransferEvent event) {
+            event.end();
+            event.transfer = nanos;
+            event.failure = text(failure);
+            event.commit();
+        }
+    }
+
+    private static String devices(Map<Device, Long> bytes) {
+        StringJoiner devices = new StringJoiner(" ");
+        bytes.forEach((device, held) -> devices.add(device + "=" + held));
+        return devices.toString();
     }
 
     private static void describe(LoadEvent event, StateDict dict) {
         LoadReport report = dict.report();
         Map<Device, Long> bytes = dict.bytesByDevice();
-        StringJoiner devices = new StringJoiner(" ");
-        bytes.forEach((device, held) -> devices.add(device + "=" + held));
         event.tensors = dict.size();
         event.bytes = bytes.values().stream().mapToLong(Long::longValue).sum();
-        event.devices = devices.toString();
+        event.devices = devices(bytes);
         event.strategy = strategy(report);
         event.bytesMapped = report.bytesMapped();
         event.bytesRead = report.bytesRead();

@@ -171,7 +171,16 @@ public final class StateDict extends AbstractMap<String, Tensor> implements Auto
      */
     public StateDict to(Device device) {
         byte[] name = Utf8.encode(device.toString());
-        return derived(index.use(pointer -> TorchNative.to(pointer, name)));
+        Object flight = Flight.moving(this, device);
+        long start = System.nanoTime();
+        try {
+            StateDict moved = derived(index.use(pointer -> TorchNative.to(pointer, name)));
+            Flight.moved(flight, System.nanoTime() - start, null);
+            return moved;
+        } catch (RuntimeException failure) {
+            Flight.moved(flight, System.nanoTime() - start, failure);
+            throw failure;
+        }
     }
 
     /**
