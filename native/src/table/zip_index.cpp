@@ -1,11 +1,11 @@
 #include <torchferry/error.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 #include "container/other_archives.h"
 #include "pickle/machine.h"
+#include "table/archive_version.h"
 #include "table/content_index.h"
 #include "table/rebuild.h"
 
@@ -67,37 +67,7 @@ class ZipStorages : public StorageDirectory {
   mutable std::uint32_t next_ = 0;  // only the one thread that reads the index asks
 };
 
-std::string small_text(const ZipArchive& archive, std::uint32_t record) {
-  if (archive.records()[record].size > 64) {
-    throw Error(ErrorCode::corrupt, {}, std::string(archive.records()[record].name), 0,
-                "a record of " + std::to_string(archive.records()[record].size) + " bytes where a word is expected");
-  }
-  const std::vector<std::byte> bytes = archive.read(record, 64, "64 bytes", false);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 [[noreturn]] void unsupported(const char* message) { throw Error(ErrorCode::unsupported, message); }
-
-void require_version(const ZipArchive& archive) {
-  auto record = archive.find(".data/version");
-  if (!record) record = archive.find("version");
-  if (!record) {
-    throw Error(ErrorCode::corrupt, "the archive has no record 'version': it is not a PyTorch archive, or it was cut");
-  }
-  const std::string text = small_text(archive, *record);
-  const auto refuse = [&](ErrorCode code, std::string message) {
-    throw Error(code, {}, std::string(archive.records()[*record].name), 0, std::move(message));
-  };
-  int version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  const std::string_view rest(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (error != std::errc{} || rest.find_first_not_of(" \r\n\t") != std::string_view::npos) {
-    refuse(ErrorCode::corrupt, "'" + text + "' is not a version");
-  }
-  if (version < kOldestVersion || version > kNewestVersion) {
-    refuse(ErrorCode::unsupported, "archive version " + std::to_string(version) + "; versions 1 to 10 are known");
-  }
-}
 
 bool is_big_endian(const ZipArchive& archive) {
   const auto record = archive.find("byteorder");
@@ -152,7 +122,7 @@ void read_zip_index(Checkpoint::State& state) {
   state.archive = ZipArchive::open(state.source, state.options.limits);
   const ZipArchive& archive = *state.archive;
   state.format = zip_format(archive);
-  require_version(archive);
+  require_version(archive, kOldestVersion, kNewestVersion);
   const bool big_endian = state.format == Format::zip && is_big_endian(archive);
   const Limits& limits = state.options.limits;
   const std::uint32_t pickle = *archive.find(kPickle);

@@ -1,15 +1,18 @@
 #include "torch/script_files.h"
 
 #include <caffe2/serialize/read_adapter_interface.h>
+#include <caffe2/serialize/versions.h>
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torchferry/error.h>
 
 #include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "io/atomic_file.h"
+#include "table/archive_version.h"
 #include "torch/plain_mode.h"
 #include "torch/translate_errors.h"
 
@@ -49,11 +52,27 @@ class SourceAdapter final : public caffe2::serialize::ReadAdapterInterface {
   mutable std::exception_ptr error_;
 };
 
+/// By the bounds of libtorch, whose own reader leaks when it refuses a version.
+void refuse_other_versions(const std::shared_ptr<const ByteSource>& source) {
+  std::optional<ZipArchive> archive;
+  try {
+    archive = ZipArchive::open(source, {});
+  } catch (const Error&) {
+    return;
+  }
+  try {
+    require_version(*archive, caffe2::serialize::kMinSupportedFileFormatVersion,
+                    caffe2::serialize::kMaxSupportedFileFormatVersion);
+  } catch (const Error& error) {
+    throw error.in(source->name());
+  }
+}
+
 /// Refuses what is no TorchScript, and a damaged file before libtorch sees it: its reader follows the sizes
 /// in the pickle beyond the end of a record that is too short. What our reader merely does not know is
 /// libtorch's to judge.
 template <class Open>
-void refuse_damaged(const Open& open) {
+void refuse_damaged(const std::shared_ptr<const ByteSource>& source, const Open& open) {
   try {
     const Checkpoint checkpoint = open();
     if (checkpoint.format() == Format::torchscript) return;
@@ -62,22 +81,24 @@ void refuse_damaged(const Open& open) {
                     std::string(name(checkpoint.format())) + "; load its tensors as a state dict");
   } catch (const Error& error) {
     if (error.code() == ErrorCode::corrupt || error.code() == ErrorCode::io) throw;
+    refuse_other_versions(source);
   }
 }
 
 Module load_from(const std::shared_ptr<const ByteSource>& source, const c10::Device& target) {
   const auto adapter = std::make_shared<SourceAdapter>(source);
+  const auto unit = std::make_shared<torch::jit::CompilationUnit>();
   try {
     return translated(ErrorCode::corrupt, [&] {
       const PlainMode mode;
       const std::lock_guard lock(script_importer());
-      return torch::jit::load(adapter, target);
+      torch::jit::ExtraFilesMap none;
+      return torch::jit::import_ir_module(unit, adapter, target, none);
     });
   } catch (const Error& error) {
+    unit->drop_all_functions();  // those not compiled yet hold on to their unit, which would never go
     adapter->rethrow_error();
-    const std::size_t newer = error.message().find("Attempted to read a PyTorch file with version");
-    if (newer == std::string::npos) throw error.in(source->name());
-    throw Error(ErrorCode::unsupported, error.message().substr(newer)).in(source->name());
+    throw error.in(source->name());
   }
 }
 
@@ -89,14 +110,16 @@ std::mutex& script_importer() {
 }
 
 Module load_script(const std::filesystem::path& path, const c10::Device& target) {
-  refuse_damaged([&] { return Checkpoint::open(path); });
-  return load_from(open_file(path), target);
+  const auto source = open_file(path);
+  refuse_damaged(source, [&] { return Checkpoint::open(path); });
+  return load_from(source, target);
 }
 
 Module load_script(std::span<const std::byte> bytes, const std::string& name, const c10::Device& target) {
   const auto borrowed = std::shared_ptr<const void>(bytes.data(), [](const void*) {});
-  refuse_damaged([&] { return Checkpoint::open(bytes, borrowed, name); });
-  return load_from(memory_source(bytes, borrowed, name), target);
+  const auto source = memory_source(bytes, borrowed, name);
+  refuse_damaged(source, [&] { return Checkpoint::open(bytes, borrowed, name); });
+  return load_from(source, target);
 }
 
 void save_script(const Module& module, const std::filesystem::path& path) {

@@ -16,7 +16,7 @@ namespace torchferry {
 std::mutex& script_importer();
 
 /// torch::jit::load from one of our sources. A file that is no TorchScript, or damaged, is refused before libtorch sees
-/// it. Throws Error(corrupt, io).
+/// it. Throws Error(corrupt, unsupported, io).
 torch::jit::Module load_script(const std::filesystem::path& path, const c10::Device& target);
 torch::jit::Module load_script(std::span<const std::byte> bytes, const std::string& name, const c10::Device& target);
 
