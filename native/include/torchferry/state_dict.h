@@ -18,6 +18,9 @@
 
 namespace torchferry {
 
+class Arrivals;
+class StreamingLoad;
+
 /// How a load went.
 struct LoadReport {
   std::chrono::nanoseconds plan{0};      ///< placement
@@ -103,7 +106,11 @@ class StateDict {
   std::map<Device, std::uint64_t> bytes_by_device() const;
 
  private:
+  friend class StreamingLoad;
   struct State;
+  /// `arrivals` (may be null) hears of the storages, and has tensors that the dict takes over.
+  static StateDict load(const Checkpoint& checkpoint, std::span<const Entry> entries, const LoadOptions& options,
+                        std::vector<std::string> path, Arrivals* arrivals);
   explicit StateDict(std::shared_ptr<const State> state) : state_(std::move(state)) {}
   std::shared_ptr<const State> state_;
 };

@@ -24,6 +24,11 @@ class Materialiser {
   Materialiser(const TensorTable& table, const LoadPlan& plan, std::span<const c10::Storage> storages)
       : table_(table), plan_(plan), storages_(storages) {}
 
+  /// Whether a row is strided, on a storage, with nothing beyond its geometry that needs more than flags.
+  static bool is_plain(const TensorRow& row) noexcept {
+    return row.storage != kNone && row.qscheme == QScheme::none && row.unsupported == kNone;
+  }
+
   /// The tensor of a row; a new object on each call. Throws Error(unsupported) for what cannot be built and
   /// Error(corrupt) for components that contradict each other.
   at::Tensor tensor(const TensorRow& row) {
@@ -32,11 +37,6 @@ class Materialiser {
   }
 
  private:
-  /// Strided, on a storage, with nothing beyond its geometry that needs more than flags.
-  static bool is_plain(const TensorRow& row) noexcept {
-    return row.storage != kNone && row.qscheme == QScheme::none && row.unsupported == kNone;
-  }
-
   at::Tensor plain(const TensorRow& row) {
     const c10::Storage& storage = storages_[row.storage];
     if (storage.device_type() != keys_of_) select_keys(storage.device_type());

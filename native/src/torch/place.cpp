@@ -29,12 +29,13 @@ constexpr std::uint64_t kSmallestBlock = std::uint64_t{1} << 20;
 class Placement {
  public:
   Placement(const Checkpoint& checkpoint, std::span<const Entry> entries, const LoadPlan& plan,
-            const LoadOptions& options)
+            const LoadOptions& options, Arrivals* arrivals)
       : checkpoint_(checkpoint),
         table_(checkpoint.table()),
         entries_(entries),
         plan_(plan),
         options_(options),
+        arrivals_(arrivals),
         mappings_(checkpoint.file_count()),
         mapped_(options.prefetch == Prefetch::none ? 0 : checkpoint.file_count()) {
     placed_.storages.resize(table_.storages().size());
@@ -48,14 +49,19 @@ class Placement {
     for (std::uint32_t file = 0; file < mapped_.size(); ++file) {
       prefetch(mapped_[file], options_, checkpoint_.file_name(file));
     }
-    read_storages(checkpoint_, reads_, options_);
-    transfer.run(placed_);
+    for (const std::uint32_t storage : in_place_) tell(storage);
+    read_storages(checkpoint_, reads_, options_, [this](const StorageRead& read) { tell(read.storage); });
+    transfer.run(placed_, arrivals_);
     copy_to_devices();
     return std::move(placed_);
   }
 
  private:
   const StorageRow& row(std::uint32_t storage) const { return table_.storages()[storage]; }
+
+  void tell(std::uint32_t storage) {
+    if (arrivals_ != nullptr) arrivals_->arrived(storage, placed_.storages[storage], nullptr);
+  }
 
   /// Gives the mapped storages right away and lists the others by what has to be done for them.
   void map_or_sort() {
@@ -65,7 +71,7 @@ class Placement {
         case Transfer::map: map_or_read(step.storage, storage); break;
         case Transfer::read: read(step.storage, storage); break;
         case Transfer::copy: sort_copy(step, storage); break;
-        case Transfer::nothing: placed_.storages[step.storage] = meta_storage(storage.nbytes); break;
+        case Transfer::nothing: leave_out(step.storage, storage); break;
       }
     }
   }
@@ -73,9 +79,15 @@ class Placement {
   void map_or_read(std::uint32_t index, const StorageRow& storage) {
     const StorageMapping& mapping = mapping_of(storage.file);
     if (!suits(index, mapping.at(storage.file_offset))) return read(index, storage);
+    if (arrivals_ != nullptr) in_place_.push_back(index);
     placed_.storages[index] = mapping.view(storage.file_offset, storage.nbytes);
     placed_.bytes_mapped += storage.nbytes;
     if (!mapped_.empty()) mapped_[storage.file].push_back({mapping.at(storage.file_offset), storage.nbytes});
+  }
+
+  void leave_out(std::uint32_t index, const StorageRow& storage) {
+    if (arrivals_ != nullptr) in_place_.push_back(index);
+    placed_.storages[index] = meta_storage(storage.nbytes);
   }
 
   void read(std::uint32_t index, const StorageRow& storage) {
@@ -193,6 +205,7 @@ class Placement {
     placed_.bytes_read += storage.nbytes();
     placed_.bytes_copied_to_devices += storage.nbytes();
     if (options_.progress) options_.progress->done.fetch_add(storage.nbytes(), std::memory_order_relaxed);
+    tell(step.storage);
   }
 
   std::string shortage(const StoragePlan& step) const {
@@ -213,10 +226,12 @@ class Placement {
   const std::span<const Entry> entries_;
   const LoadPlan& plan_;
   const LoadOptions& options_;
+  Arrivals* const arrivals_;  // may be null
   PlacedStorages placed_;
   std::vector<std::unique_ptr<StorageMapping>> mappings_;  // by file
   std::vector<std::vector<MappedRange>> mapped_;           // by file; none without prefetch
   std::vector<std::uint8_t> alignments_;
+  std::vector<std::uint32_t> in_place_;  // mapped or on the meta device; none when nobody hears of them
   std::vector<StorageRead> reads_;
   std::vector<DeviceLoad> direct_;
   std::vector<StoragePlan> copies_;
@@ -225,8 +240,8 @@ class Placement {
 }  // namespace
 
 PlacedStorages place_storages(const Checkpoint& checkpoint, std::span<const Entry> entries,
-                              const LoadPlan& plan, const LoadOptions& options) {
-  return Placement(checkpoint, entries, plan, options).run();
+                              const LoadPlan& plan, const LoadOptions& options, Arrivals* arrivals) {
+  return Placement(checkpoint, entries, plan, options, arrivals).run();
 }
 
 }  // namespace torchferry

@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "torch/arrivals.h"
+
 namespace torchferry {
 
 /// The storages of a load where the plan wants them: mapped, read, or copied to a device.
@@ -20,9 +22,9 @@ struct PlacedStorages {
 };
 
 /// Carries out `plan` for `entries`, of which it needs the dtypes: a CPU storage whose place in the file does
-/// not suit the alignment of a tensor in it is read instead of mapped. Everything taken is given back when it
-/// throws.
-PlacedStorages place_storages(const Checkpoint& checkpoint, std::span<const Entry> entries,
-                              const LoadPlan& plan, const LoadOptions& options);
+/// not suit the alignment of a tensor in it is read instead of mapped. `arrivals` (may be null) hears of each storage.
+/// Everything taken is given back when it throws.
+PlacedStorages place_storages(const Checkpoint& checkpoint, std::span<const Entry> entries, const LoadPlan& plan,
+                              const LoadOptions& options, Arrivals* arrivals = nullptr);
 
 }  // namespace torchferry

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "torch/arrivals.h"
 #include "torch/compound.h"
 #include "torch/dtype_bridge.h"
 #include "torch/key_index.h"
@@ -150,13 +151,14 @@ class Assembly {
     parameters_.reserve(entries.size());
   }
 
-  void run(Materialiser& materialiser, LoadReport& report) {
+  /// `arrivals` (may be null) has tensors that were made before.
+  void run(Materialiser& materialiser, LoadReport& report, Arrivals* arrivals) {
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const TensorRow& row = table_.tensors()[entries_[i].tensor];
       std::uint32_t& built_at = built_at_[entries_[i].tensor];
       if (built_at != kNone) {
         tensors_.push_back(at::Tensor(tensors_[built_at]));
-      } else if (!build(materialiser, row, entries_[i], report)) {
+      } else if (!build(materialiser, arrivals, entries_[i], report)) {
         left_out_.push_back(i);
         continue;
       } else {
@@ -186,9 +188,10 @@ class Assembly {
   std::vector<std::uint8_t> parameters() && { return std::move(parameters_); }
 
  private:
-  bool build(Materialiser& materialiser, const TensorRow& row, const Entry& entry, LoadReport& report) {
+  bool build(Materialiser& materialiser, Arrivals* arrivals, const Entry& entry, LoadReport& report) {
     try {
-      tensors_.push_back(materialiser.tensor(row));
+      at::Tensor tensor = arrivals ? arrivals->tensor(entry.tensor) : at::Tensor();
+      tensors_.push_back(tensor.defined() ? std::move(tensor) : materialiser.tensor(table_.tensors()[entry.tensor]));
       return true;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::unsupported) rethrow_about(entry.key, error);
@@ -225,6 +228,11 @@ std::vector<at::Tensor> rebuilt(Rebuilding& rebuild, const std::vector<at::Tenso
 
 StateDict StateDict::load(const Checkpoint& checkpoint, std::span<const Entry> entries,
                           const LoadOptions& options, std::vector<std::string> path) {
+  return load(checkpoint, entries, options, std::move(path), nullptr);
+}
+
+StateDict StateDict::load(const Checkpoint& checkpoint, std::span<const Entry> entries, const LoadOptions& options,
+                          std::vector<std::string> path, Arrivals* arrivals) {
   const auto load_all = [&] {
     const PlainMode mode;
     if (options.cast) require_floating_point(*options.cast);
@@ -233,7 +241,7 @@ StateDict StateDict::load(const Checkpoint& checkpoint, std::span<const Entry> e
     Stopwatch watch;
     const LoadPlan plan = torchferry::plan(checkpoint, entries, options, torch_catalog());
     report.plan = watch.lap();
-    const PlacedStorages placed = place_storages(checkpoint, entries, plan, options);
+    const PlacedStorages placed = place_storages(checkpoint, entries, plan, options, arrivals);
     report.bytes_mapped = placed.bytes_mapped;
     report.bytes_read = placed.bytes_read;
     report.bytes_copied_to_devices = placed.bytes_copied_to_devices;
@@ -241,7 +249,7 @@ StateDict StateDict::load(const Checkpoint& checkpoint, std::span<const Entry> e
     report.transfer = watch.lap();
     Materialiser materialiser(checkpoint.table(), plan, placed.storages);
     Assembly assembly(checkpoint, entries);
-    assembly.run(materialiser, report);
+    assembly.run(materialiser, report, arrivals);
     if (!entries.empty() && report.skipped.size() == entries.size()) {
       const auto& [key, reason] = report.skipped.front();
       throw Error(ErrorCode::unsupported, "tensor '" + key + "': " + reason);

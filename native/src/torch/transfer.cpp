@@ -94,18 +94,38 @@ class Target {
   }
 
   /// Starts the copies of one filled buffer; the event tells when they are done. Any thread.
-  c10::Event submit(std::size_t chunk, const StagingBuffer& buffer) {
+  std::shared_ptr<const c10::Event> submit(std::size_t chunk, const StagingBuffer& buffer) {
     const std::uint64_t begin = chunk * kStagingChunk;
     const std::uint64_t end = std::min(begin + kStagingChunk, layout_.nbytes);
     const c10::StreamGuard on(stream_);
     if (slab_) {
       copy(slab_->whole(), begin, buffer, 0, end - begin);
     } else {
-      submit_pieces(begin, end, buffer);
+      for_each_piece(chunk, [&](std::size_t i, std::uint64_t first, std::uint64_t last) {
+        copy(homes_[i], first - layout_.offsets[i], buffer, first - begin, last - first);
+      });
     }
-    c10::Event done(device_.type());
-    done.record(stream_);
-    return done;
+    return recorded();
+  }
+
+  /// Before the first copy, when somebody is to be told of the storages.
+  void count_chunks() {
+    chunks_left_ = std::make_unique<std::atomic<std::size_t>[]>(storages_.size());
+    for (std::size_t chunk = 0; chunk < chunk_count(); ++chunk) {
+      for_each_piece(chunk, [this](std::size_t i, std::uint64_t, std::uint64_t) { ++chunks_left_[i]; });
+    }
+  }
+
+  /// Tells of the storages of which this was the last chunk whose copy had to be asked for. `copied` is its event, which
+  /// may come before copies that other threads asked for: storages in several chunks get one that comes after all.
+  void tell(std::size_t chunk, const std::shared_ptr<const c10::Event>& copied, Arrivals& arrivals) {
+    std::shared_ptr<const c10::Event> after_all;
+    for_each_piece(chunk, [&](std::size_t i, std::uint64_t first, std::uint64_t last) {
+      if (--chunks_left_[i] != 0) return;
+      const bool whole = last - first == homes_[i].nbytes();
+      if (!whole && !after_all) after_all = recorded();
+      arrivals.arrived(storages_[i], homes_[i], whole ? copied : after_all);
+    });
   }
 
   /// Waits for all copies; throws what one of them failed with.
@@ -119,7 +139,18 @@ class Target {
   }
 
  private:
-  void submit_pieces(std::uint64_t begin, std::uint64_t end, const StagingBuffer& buffer) {
+  /// An event behind everything that the stream has been asked for.
+  std::shared_ptr<const c10::Event> recorded() const {
+    auto event = std::make_shared<c10::Event>(device_.type());
+    event->record(stream_);
+    return event;
+  }
+
+  /// Calls `piece(number of the storage, begin, end)` for each storage that has bytes in the chunk.
+  template <class Piece>
+  void for_each_piece(std::size_t chunk, const Piece& piece) const {
+    const std::uint64_t begin = chunk * kStagingChunk;
+    const std::uint64_t end = std::min(begin + kStagingChunk, layout_.nbytes);
     const auto starts_after = [](std::uint64_t place, std::uint64_t offset) { return place < offset; };
     auto i = static_cast<std::size_t>(
         std::upper_bound(layout_.offsets.begin(), layout_.offsets.end(), begin, starts_after) -
@@ -128,8 +159,7 @@ class Target {
     for (; i < storages_.size() && layout_.offsets[i] < end; ++i) {
       const std::uint64_t first = std::max(begin, layout_.offsets[i]);
       const std::uint64_t last = std::min(end, layout_.offsets[i] + homes_[i].nbytes());
-      if (first >= last) continue;
-      copy(homes_[i], first - layout_.offsets[i], buffer, first - begin, last - first);
+      if (first < last) piece(i, first, last);
     }
   }
 
@@ -158,6 +188,7 @@ class Target {
   DeviceLayout layout_;
   std::unique_ptr<StorageSlab> slab_;
   std::vector<c10::Storage> homes_;
+  std::unique_ptr<std::atomic<std::size_t>[]> chunks_left_;  // by storage; null when nobody hears of them
   bool settled_ = false;
 };
 
@@ -171,7 +202,7 @@ class InFlight {
   ~InFlight() {
     for (Copy& copy : copies_) {
       try {
-        copy.done.synchronize();
+        copy.done->synchronize();
       } catch (...) {
         // The buffer must not be given back while it is read; why a copy failed is told by `wait` or `finish`.
       }
@@ -184,18 +215,20 @@ class InFlight {
       if (auto buffer = StagingRing::get().try_acquire()) return std::move(*buffer);
     }
     if (copies_.empty()) return StagingRing::get().acquire(stop);
-    copies_.front().done.synchronize();
+    copies_.front().done->synchronize();
     StagingBuffer buffer = std::move(copies_.front().buffer);
     copies_.pop_front();
     return buffer;
   }
 
-  void add(StagingBuffer buffer, c10::Event done) { copies_.push_back({std::move(buffer), std::move(done)}); }
+  void add(StagingBuffer buffer, std::shared_ptr<const c10::Event> done) {
+    copies_.push_back({std::move(buffer), std::move(done)});
+  }
 
  private:
   struct Copy {
     StagingBuffer buffer;
-    c10::Event done;
+    std::shared_ptr<const c10::Event> done;
   };
   std::deque<Copy> copies_;
 };
@@ -227,7 +260,8 @@ struct DeviceTransfer::Engine {
     return sum;
   }
 
-  void run(PlacedStorages& placed) {
+  void run(PlacedStorages& placed, Arrivals* arrivals) {
+    arrivals_ = arrivals;
     translated(ErrorCode::device_unavailable, [&] { carry(placed); });
   }
 
@@ -242,6 +276,7 @@ struct DeviceTransfer::Engine {
     for (const auto& target : targets_) {
       allocate(*target, taken);
       taken += target->nbytes();
+      if (arrivals_ != nullptr) target->count_chunks();
     }
     list_chunks();
     work_in_parallel(chunks_.size(), threads_or_default(options_.threads), [this](TaskNumbers& numbers) { work(numbers); });
@@ -293,7 +328,8 @@ struct DeviceTransfer::Engine {
       stop();
       StagingBuffer buffer = in_flight.next(stop);
       const std::uint64_t nbytes = fill(chunk, buffer);
-      c10::Event done = chunk.target->submit(chunk.number, buffer);
+      auto done = chunk.target->submit(chunk.number, buffer);
+      if (arrivals_ != nullptr) chunk.target->tell(chunk.number, done, *arrivals_);
       if (buffer.bytes().is_pinned()) pinned_ += nbytes;
       in_flight.add(std::move(buffer), std::move(done));
       if (options_.progress) options_.progress->done.fetch_add(nbytes, std::memory_order_relaxed);
@@ -312,6 +348,7 @@ struct DeviceTransfer::Engine {
 
   const Checkpoint& checkpoint_;
   const LoadOptions& options_;
+  Arrivals* arrivals_ = nullptr;
   std::vector<std::unique_ptr<Target>> targets_;
   std::vector<Chunk> chunks_;
   std::atomic<std::uint64_t> pinned_{0};
@@ -323,6 +360,6 @@ DeviceTransfer::DeviceTransfer(const Checkpoint& checkpoint, std::span<const Dev
 DeviceTransfer::~DeviceTransfer() = default;
 
 std::uint64_t DeviceTransfer::bytes() const { return engine_->bytes(); }
-void DeviceTransfer::run(PlacedStorages& placed) { engine_->run(placed); }
+void DeviceTransfer::run(PlacedStorages& placed, Arrivals* arrivals) { engine_->run(placed, arrivals); }
 
 }  // namespace torchferry

@@ -31,9 +31,10 @@ class DeviceTransfer {
   /// Bytes that `run` reads, which is what it adds to the progress.
   std::uint64_t bytes() const;
 
-  /// Puts the storages into `placed`; whatever the caller does with them afterwards sees their bytes. When it throws,
+  /// Puts the storages into `placed`, and tells `arrivals` (may be null) of each when its last copy has been asked for;
+  /// whatever the caller does with them afterwards sees their bytes. When it throws,
   /// no copy runs any more, and what was taken is given back with this object.
-  void run(PlacedStorages& placed);
+  void run(PlacedStorages& placed, Arrivals* arrivals = nullptr);
 
  private:
   struct Engine;

@@ -72,6 +72,8 @@ int tf_fake_is_pinned(const void* address) { return torchferry::fake::find_pinne
 
 void tf_fake_fail_next_copy(int64_t n) { Ledger::get().fail_copy_after(n); }
 
+void tf_fake_hold_copies(int64_t n) { torchferry::fake::hold_copies(n); }
+
 const char* tf_fake_last_error(void) { return last_error.c_str(); }
 
 }  // extern "C"

@@ -40,6 +40,11 @@ struct Transfer {
     move_elements();
   }
 
+  void run_queued() const {
+    pass_gate();
+    run();
+  }
+
   void move_elements() const {
     at::AutoDispatchBelowADInplaceOrView below_autograd;
     at::Tensor(to).copy_(from);
@@ -81,7 +86,7 @@ void submit(Transfer transfer, const at::Tensor& source, const at::Tensor& targe
   const at::Tensor& leader = source.is_privateuseone() ? source : target;
   const c10::Stream stream = current_stream(checked_index(leader.device()));
   if (transfer.kind != CopyKind::cross_device) {
-    queue_of(stream).enqueue([transfer = std::move(transfer)] { transfer.run(); });
+    queue_of(stream).enqueue([transfer = std::move(transfer)] { transfer.run_queued(); });
     return;
   }
   const c10::Stream target_stream = current_stream(checked_index(target.device()));
@@ -89,7 +94,7 @@ void submit(Transfer transfer, const at::Tensor& source, const at::Tensor& targe
   const auto copied = std::make_shared<EventState>();
   record_event(target_ready, target_stream);
   block_stream(target_ready, stream);
-  queue_of(stream).enqueue([transfer = std::move(transfer)] { transfer.run(); });
+  queue_of(stream).enqueue([transfer = std::move(transfer)] { transfer.run_queued(); });
   record_event(copied, stream);
   block_stream(copied, target_stream);
 }

@@ -113,6 +113,12 @@ TF_FAKE_API int tf_fake_is_pinned(const void* address);
  */
 TF_FAKE_API void tf_fake_fail_next_copy(int64_t n);
 
+/*
+ * Lets the next n queued (asynchronous) copies go, on whichever index, and holds those after them, and all that is
+ * queued behind them on their streams, until this is called again. Negative: none is held.
+ */
+TF_FAKE_API void tf_fake_hold_copies(int64_t n);
+
 /* Why this thread's last call that returned -1 was refused. Valid until its next refused call. */
 TF_FAKE_API const char* tf_fake_last_error(void);
 

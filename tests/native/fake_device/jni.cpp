@@ -65,4 +65,8 @@ JNIEXPORT void JNICALL Java_io_torchferry_FakeDevice_failCopyAfter(JNIEnv*, jcla
   tf_fake_fail_next_copy(copies);
 }
 
+JNIEXPORT void JNICALL Java_io_torchferry_FakeDevice_holdCopiesAfter(JNIEnv*, jclass, jint copies) {
+  tf_fake_hold_copies(copies);
+}
+
 }  // extern "C"

@@ -191,6 +191,35 @@ void occupy_link(int index, size_t bytes) {
   std::this_thread::sleep_until(done);
 }
 
+namespace {
+
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int64_t copies = -1;
+};
+
+Gate& gate() {
+  static Gate* const gate = new Gate;  // queues outlive everything
+  return *gate;
+}
+
+}  // namespace
+
+void hold_copies(int64_t copies) {
+  {
+    std::scoped_lock lock(gate().mutex);
+    gate().copies = copies;
+  }
+  gate().changed.notify_all();
+}
+
+void pass_gate() {
+  std::unique_lock lock(gate().mutex);
+  gate().changed.wait(lock, [] { return gate().copies != 0; });
+  if (gate().copies > 0) --gate().copies;
+}
+
 uint64_t EventState::mark_recorded() {
   std::scoped_lock lock(mutex_);
   return ++recorded_;

@@ -63,6 +63,11 @@ void set_bandwidth(int index, int64_t bytes_per_second);
 /// limited.
 void occupy_link(int index, size_t bytes);
 
+/// How many queued copies may go; negative: all.
+void hold_copies(int64_t copies);
+/// Called in the queue before a copy: waits while none may go.
+void pass_gate();
+
 /// What a c10::Event of the fake points to. Copies share it, so queued tasks may outlive the event.
 class EventState {
  public:

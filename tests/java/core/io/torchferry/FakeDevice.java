@@ -73,6 +73,12 @@ final class FakeDevice {
     static native void failCopyAfter(int copies);
 
     /**
+     * Lets the next {@code copies} asynchronous copies go and holds those after them until this is called again.
+     * Negative: none is held.
+     */
+    static native void holdCopiesAfter(int copies);
+
+    /**
      * One statistic of an index by its name.
      *
      * @throws IllegalArgumentException if the index or the name is not there

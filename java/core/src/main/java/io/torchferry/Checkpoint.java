@@ -503,6 +503,29 @@ public final class Checkpoint implements AutoCloseable {
         return load(Placement.of(this, options, path));
     }
 
+    /**
+     * Begins the load that {@link #stateDict(LoadOptions, String...)} does, on threads of its own, and gives its
+     * tensors as they arrive. This checkpoint may be closed meanwhile.
+     *
+     * @param path dict keys and list indices that lead to the place; none for the whole content
+     * @throws IllegalArgumentException telling what is there, when there is no such place
+     * @throws DeviceUnavailableException in PyTorch's words, when a device is not there
+     * @throws UnsupportedCheckpointException when two tensors have the same name
+     * @throws NativeLibraryException when libtorch cannot be loaded
+     */
+    public StreamingLoad startLoad(LoadOptions options, String... path) throws IOException {
+        Placement placement = Placement.of(this, options, path);
+        NativeLoader.torch();
+        return handle.use(pointer -> StreamingLoad.start(pointer, placement, name()));
+    }
+
+    /** Like {@link #startLoad(LoadOptions, String...)} on a file that is opened for it. */
+    public static StreamingLoad startLoad(Path file, LoadOptions options, String... path) throws IOException {
+        try (Checkpoint checkpoint = open(file, options.openOptions())) {
+            return checkpoint.startLoad(options, path);
+        }
+    }
+
     /** The load that a placement of this checkpoint stands for. */
     StateDict load(Placement placement) throws IOException {
         Object event = Flight.loading();

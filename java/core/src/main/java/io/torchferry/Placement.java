@@ -106,6 +106,15 @@ final class Placement {
         }
     }
 
+    LoadOptions options() {
+        return options;
+    }
+
+    /** Starts a native {@code StreamingLoad} that counts its bytes in {@code progress}. */
+    long start(long checkpoint, long progress) throws IOException {
+        return TorchNative.streamStart(checkpoint, packedPath(), selected, packed, progress);
+    }
+
     LoadPlan plan(long checkpoint, TensorTable table) throws IOException {
         byte[] plan = NativeLoader.tryTorch()
                 ? TorchNative.plan(checkpoint, packedPath(), selected, packed)

@@ -43,6 +43,24 @@ final class TorchNative {
 
     static native void destroy(long dict);
 
+    /** Gives a {@code torchferry::StreamingLoad*}, which is {@code stream} below. */
+    static native long streamStart(long checkpoint, byte[] path, int[] selected, byte[] options, long progress)
+            throws IOException;
+
+    static native void streamDestroy(long stream);
+
+    static native boolean streamContains(long stream, byte[] key);
+
+    /** A dict of one. */
+    static native long streamAwait(long stream, byte[] key, boolean inStream) throws IOException;
+
+    /** 0: there are no more. */
+    static native long streamNext(long stream) throws IOException;
+
+    static native long streamFinish(long stream) throws IOException;
+
+    static native void streamCancel(long stream);
+
     /** {@code torchferry::share}. */
     static native long share(long dict);
 
