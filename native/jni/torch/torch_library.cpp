@@ -2,6 +2,7 @@
 // libtorch about itself: versions, devices, staging memory.
 
 #include <torchferry/devices.h>
+#include <torchferry/host_memory.h>
 #include <torchferry/staging.h>
 
 #include "build_id.h"
@@ -94,6 +95,21 @@ void Java_io_torchferry_TorchNative_stagingLimit(JNIEnv* env, jclass, jlong byte
 
 void Java_io_torchferry_TorchNative_stagingRelease(JNIEnv* env, jclass) {
   guarded_torch(env, Reads::no, [] { release_staging(); });
+}
+
+jlongArray Java_io_torchferry_TorchNative_hostMemoryStatus(JNIEnv* env, jclass) {
+  return guarded_torch(env, Reads::no, [&] {
+    const HostMemoryStatus status = host_memory_status();
+    return new_longs(env, {static_cast<jlong>(status.limit), static_cast<jlong>(status.kept)});
+  });
+}
+
+void Java_io_torchferry_TorchNative_hostMemoryLimit(JNIEnv* env, jclass, jlong bytes) {
+  guarded_torch(env, Reads::no, [&] { set_host_memory_limit(static_cast<std::uint64_t>(bytes)); });
+}
+
+void Java_io_torchferry_TorchNative_hostMemoryRelease(JNIEnv* env, jclass) {
+  guarded_torch(env, Reads::no, [] { release_host_memory(); });
 }
 
 jbyteArray Java_io_torchferry_TorchNative_bestDevice(JNIEnv* env, jclass) {

@@ -37,7 +37,9 @@ void work_in_parallel(std::size_t count, std::size_t threads, const std::functio
 }
 
 std::size_t threads_or_default(unsigned threads) {
-  return threads != 0 ? threads : std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
+  // The standard library opens a file of the system for each answer.
+  static const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
+  return threads != 0 ? threads : processors;
 }
 
 void for_each_parallel(std::size_t count, unsigned threads, const std::function<void(std::size_t)>& work) {

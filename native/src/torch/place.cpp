@@ -4,11 +4,14 @@
 #include <torchferry/error.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 
 #include "base/huge_memory.h"
+#include "torch/block_read.h"
 #include "torch/prefetch.h"
 #include "torch/read_storages.h"
 #include "torch/storage.h"
@@ -50,7 +53,10 @@ class Placement {
       prefetch(mapped_[file], options_, checkpoint_.file_name(file));
     }
     for (const std::uint32_t storage : in_place_) tell(storage);
-    read_storages(checkpoint_, reads_, options_, [this](const StorageRead& read) { tell(read.storage); });
+    std::function<void(std::uint32_t)> arrived;
+    if (arrivals_ != nullptr) arrived = [this](std::uint32_t storage) { tell(storage); };
+    if (in_block_) in_block_->run(block_, options_, arrived);
+    read_storages(checkpoint_, reads_, options_, arrived);
     transfer.run(placed_, arrivals_);
     copy_to_devices();
     return std::move(placed_);
@@ -104,20 +110,44 @@ class Placement {
       }
       return;
     }
+    take_stretches();
     const auto padded = [](std::uint64_t nbytes) {
       return (nbytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
     };
-    std::uint64_t length = 0;
+    std::uint64_t length = padded(in_block_ ? in_block_->nbytes() : 0);
+    std::uint64_t offset = length;
     for (const StorageRead& read : reads_) length += padded(row(read.storage).nbytes);
     const std::shared_ptr<std::byte> bytes = host_block(length);
+    block_ = bytes.get();
     const StorageMapping block(bytes);
-    std::uint64_t offset = 0;
+    for (std::size_t i = 0; in_block_ && i < in_block_->storages().size(); ++i) {
+      const std::uint32_t storage = in_block_->storages()[i];
+      placed_.storages[storage] = block.view(in_block_->offset(i), row(storage).nbytes);
+    }
     for (StorageRead& read : reads_) {
       const std::uint64_t nbytes = row(read.storage).nbytes;
       placed_.storages[read.storage] = block.view(offset, nbytes);
-      read.to = bytes.get() + offset;
+      read.to = block_ + offset;
       offset += padded(nbytes);
     }
+  }
+
+  /// What lies in the file as it is needed is read in stretches; sums are those of single storages.
+  void take_stretches() {
+    if (options_.verify_checksums) return;
+    std::vector<StorageRead> others;
+    std::vector<std::uint32_t> stretches;
+    for (const StorageRead& read : reads_) {
+      const StorageRow& storage = row(read.storage);
+      if (storage.mappable() && storage.nbytes != 0) {
+        stretches.push_back(read.storage);
+      } else {
+        others.push_back(read);
+      }
+    }
+    if (stretches.empty()) return;
+    in_block_.emplace(checkpoint_, std::move(stretches));
+    reads_ = std::move(others);
   }
 
   static std::shared_ptr<std::byte> host_block(std::uint64_t nbytes) {
@@ -233,6 +263,8 @@ class Placement {
   std::vector<std::uint8_t> alignments_;
   std::vector<std::uint32_t> in_place_;  // mapped or on the meta device; none when nobody hears of them
   std::vector<StorageRead> reads_;
+  std::optional<BlockRead> in_block_;  // storages that are read together
+  std::byte* block_ = nullptr;         // kept by the storages on it
   std::vector<DeviceLoad> direct_;
   std::vector<StoragePlan> copies_;
 };

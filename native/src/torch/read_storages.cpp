@@ -28,7 +28,7 @@ struct Task {
 
 class Reader {
  public:
-  using Arrived = std::function<void(const StorageRead&)>;
+  using Arrived = std::function<void(std::uint32_t)>;
 
   Reader(const Checkpoint& checkpoint, std::span<const StorageRead> reads, const LoadOptions& options,
          const Arrived& arrived)
@@ -63,7 +63,7 @@ class Reader {
 
   void tell_of_empty_ones() const {
     for (std::size_t number = 0; number < reads_.size(); ++number) {
-      if (left_[number] == 0) arrived_(reads_[number]);
+      if (left_[number] == 0) arrived_(reads_[number].storage);
     }
   }
 
@@ -78,7 +78,7 @@ class Reader {
     }
     // The last of a storage's tasks sees what the others have written.
     if (left_ && left_[task.number].fetch_sub(task.length, std::memory_order_acq_rel) == task.length) {
-      arrived_(reads_[task.number]);
+      arrived_(reads_[task.number].storage);
     }
   }
 
@@ -128,7 +128,7 @@ void stop_if_cancelled(const LoadOptions& options) {
 }
 
 void read_storages(const Checkpoint& checkpoint, std::span<const StorageRead> reads, const LoadOptions& options,
-                   const std::function<void(const StorageRead&)>& arrived) {
+                   const std::function<void(std::uint32_t)>& arrived) {
   Reader reader(checkpoint, reads, options, arrived);
   reader.plan();
   reader.run();

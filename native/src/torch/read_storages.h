@@ -21,7 +21,7 @@ struct StorageRead {
 /// have ended: Error(io, corrupt, cancelled). `arrived`, where given, is called once for each storage when its last byte
 /// has been read, by the thread that read it, about in the order of `reads`.
 void read_storages(const Checkpoint& checkpoint, std::span<const StorageRead> reads, const LoadOptions& options,
-                   const std::function<void(const StorageRead&)>& arrived = {});
+                   const std::function<void(std::uint32_t)>& arrived = {});
 
 /// Throws Error(cancelled) when the watcher asked for the load to stop.
 void stop_if_cancelled(const LoadOptions& options);

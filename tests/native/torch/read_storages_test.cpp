@@ -77,9 +77,20 @@ TEST(ReadStorages, TakesOneBlockOrAnAllocationForEach) {
   const Checkpoint checkpoint = Checkpoint::open(file.path);
   LoadOptions options = load_to(Device::cpu(), false);
   const StateDict together = StateDict::load(checkpoint, options);
-  const auto* const first = static_cast<const std::byte*>(tensor_at(together, "t1").const_data_ptr());
-  const auto* const second = static_cast<const std::byte*>(tensor_at(together, "t2").const_data_ptr());
-  EXPECT_EQ(second - first, 64);
+  const auto from_first_to_second = [](const StateDict& dict) {
+    return static_cast<const std::byte*>(tensor_at(dict, "t2").const_data_ptr()) -
+           static_cast<const std::byte*>(tensor_at(dict, "t1").const_data_ptr());
+  };
+  const auto place_in_file = [&](std::string_view key) {
+    const auto entry = std::find_if(checkpoint.entries().begin(), checkpoint.entries().end(),
+                                    [key](const Entry& one) { return one.key == key; });
+    const TensorTable& table = checkpoint.table();
+    return table.storages()[table.tensors()[entry->tensor].storage].file_offset;
+  };
+  EXPECT_EQ(from_first_to_second(together), place_in_file("t2") - place_in_file("t1")) << "as in the file";
+  options.verify_checksums = true;
+  EXPECT_EQ(from_first_to_second(StateDict::load(checkpoint, options)), 64) << "one after the other";
+  options.verify_checksums = false;
   EXPECT_FALSE(tensor_at(together, "t1").storage().resizable()) << "nothing may grow into its neighbour";
   options.device_memory = DeviceMemory::per_storage;
   const StateDict apart = StateDict::load(checkpoint, options);

@@ -36,6 +36,13 @@ final class TorchNative {
 
     static native void stagingRelease();
 
+    /** limit, kept. */
+    static native long[] hostMemoryStatus();
+
+    static native void hostMemoryLimit(long bytes);
+
+    static native void hostMemoryRelease();
+
     static native byte[] plan(long checkpoint, byte[] path, int[] selected, byte[] options) throws IOException;
 
     static native long load(long checkpoint, byte[] path, int[] selected, byte[] options, long progress)
